@@ -1,0 +1,65 @@
+//! What operators may ask of the state: counts and conditions, by worker and by tool.
+
+use std::time::Duration;
+
+use crate::{ToolKey, WorkerKey};
+
+/// The condition of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerCondition {
+    /// Takes dispatches (unless it drains).
+    Ready,
+    /// Missed two heartbeats.
+    Suspect,
+    /// Its stream ended without goodbye; its lease runs.
+    Detached,
+    /// Its attempts kept failing for its own reasons.
+    Ejected,
+}
+
+/// A worker, now.
+#[derive(Clone, Debug)]
+pub struct WorkerStatus {
+    /// Which.
+    pub worker: WorkerKey,
+    /// How it is.
+    pub condition: WorkerCondition,
+    /// It takes no new dispatch.
+    pub draining: bool,
+    /// Its slots.
+    pub slots: u32,
+    /// Slots taken, by attempts under abort too.
+    pub in_flight: u32,
+    /// Since it was last heard.
+    pub silence: Duration,
+    /// What it hosts.
+    pub tools: Vec<ToolKey>,
+}
+
+/// A tool, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolStatus {
+    /// Which.
+    pub tool: ToolKey,
+    /// Workers that host it and are not lost.
+    pub workers: u32,
+    /// Calls in its ready queue.
+    pub queued: u32,
+    /// Attempts in flight.
+    pub in_flight: u32,
+}
+
+/// Sizes of the state; all zero when every execution has ended and every worker has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Executions that have not ended.
+    pub executions: usize,
+    /// Calls accepted and not in flight.
+    pub queued_calls: usize,
+    /// Slots taken.
+    pub in_flight: usize,
+    /// Workers that are not lost.
+    pub workers: usize,
+    /// Timers set.
+    pub timers: usize,
+}

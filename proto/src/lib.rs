@@ -1,0 +1,16 @@
+//! The wire contract: the messages and services of `toolwave.v1`, generated and checked in.
+//!
+//! Nothing else lives here. The .proto files in `toolwave/v1` are the source and carry the documentation;
+//! the test `generated` fails when the code is older than they are, and renews it on request.
+
+/// Package `toolwave.v1`.
+#[allow(clippy::all, clippy::pedantic, missing_docs, rustdoc::all, unreachable_pub)]
+pub mod v1 {
+    include!("generated/toolwave.v1.rs");
+
+    /// The encoded `FileDescriptorSet` of the package and what it imports, for gRPC reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/toolwave.v1.bin");
+}
+
+/// The protocol versions of [`v1::worker_service_client`] that this build speaks.
+pub const PROTOCOL: std::ops::RangeInclusive<u32> = 1..=1;

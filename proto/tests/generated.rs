@@ -1,0 +1,30 @@
+//! The generated code is checked in, so that a build needs nothing but cargo.
+//! After an edit of a .proto file: `UPDATE_GENERATED=1 cargo test -p toolwave-proto --test generated`.
+
+use std::{fs, path::Path};
+
+use prost::Message as _;
+
+#[test]
+fn generated_code_is_as_new_as_the_proto_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let files = ["execution", "tool", "worker", "admin"].map(|f| format!("toolwave/v1/{f}.proto"));
+    let set = protox::compile(files, [root]).expect("the .proto files compile");
+    let descriptor = set.encode_to_vec();
+    tonic_prost_build::configure()
+        .bytes(".toolwave.v1")
+        .out_dir(out)
+        .compile_fds(set)
+        .expect("code generation");
+    let code = fs::read(out.join("toolwave.v1.rs")).expect("generated file");
+    for (name, new) in [("toolwave.v1.rs", code), ("toolwave.v1.bin", descriptor)] {
+        let path = root.join("src/generated").join(name);
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("the folder of generated code");
+            fs::write(&path, &new).expect("generated code is writable");
+        }
+        let current = fs::read(&path).unwrap_or_default();
+        assert!(current == new, "{name} is older than its .proto: run with UPDATE_GENERATED=1");
+    }
+}

@@ -1,0 +1,98 @@
+//! What a running attempt knows of itself: its call, its deadline, whether it is still wanted.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Handed to [`Tool::call`](crate::Tool::call). Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CallContext {
+    call: Arc<CallIdentity>,
+    deadline: Instant,
+    cancelled: CancellationToken,
+    progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+}
+
+/// Which attempt of which call.
+#[derive(Clone, Debug, Default)]
+pub struct CallIdentity {
+    /// The execution's id.
+    pub execution_id: String,
+    /// The call's id in it.
+    pub call_id: String,
+    /// From 1.
+    pub attempt: u32,
+    /// The same for every attempt of the call.
+    pub idempotency_key: String,
+}
+
+/// How far an attempt has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// 0 to 1, where it is known.
+    pub fraction: Option<f64>,
+    /// At most 1 KiB is kept.
+    pub message: String,
+}
+
+impl CallContext {
+    /// For an attempt that must end by `deadline`; `cancelled` fires when it is no longer wanted.
+    #[must_use]
+    pub fn new(
+        call: CallIdentity,
+        deadline: Instant,
+        cancelled: CancellationToken,
+        progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+    ) -> Self {
+        Self { call: Arc::new(call), deadline, cancelled, progress }
+    }
+
+    /// Which attempt of which call.
+    #[must_use]
+    pub fn call(&self) -> &CallIdentity {
+        &self.call
+    }
+
+    /// The number of this attempt, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.call.attempt
+    }
+
+    /// The same for every attempt of the call: hand it on to what you call.
+    #[must_use]
+    pub fn idempotency_key(&self) -> &str {
+        &self.call.idempotency_key
+    }
+
+    /// When the attempt times out.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Time left until the attempt times out.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// True once the attempt is no longer wanted: a blocking tool asks this between steps, and returns.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.is_cancelled()
+    }
+
+    /// Ends when the attempt is no longer wanted.
+    pub async fn cancelled(&self) {
+        self.cancelled.cancelled().await;
+    }
+
+    /// Tells watchers how far it is. Dropped when they are slow.
+    pub fn progress(&self, fraction: Option<f64>, message: impl Into<String>) {
+        if let Some(sender) = &self.progress {
+            let _ = sender.try_send(Progress { fraction, message: message.into() });
+        }
+    }
+}

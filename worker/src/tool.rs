@@ -1,0 +1,215 @@
+//! What a tool is to a worker: a declaration, and a future that turns parameters into a result.
+//!
+//! Built-in tools, mounted tools and your own implement [`Tool`]; most are made from a function by
+//! [`FunctionTool`](crate::FunctionTool). Nothing here knows of sessions or of the wire.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::context::CallContext;
+
+/// A named capability.
+pub trait Tool: Send + Sync + 'static {
+    /// Name, schema, and what the operator declares. Asked for when the tool is registered, not for each call.
+    fn declaration(&self) -> Declaration;
+
+    /// Runs one attempt. Parameters have passed the declared schema. Dropping the future must stop the work;
+    /// a tool that cannot be stopped so watches [`CallContext::cancelled`] and returns when it has stopped.
+    fn call<'a>(&'a self, parameters: Parameters, context: CallContext) -> BoxFuture<'a, Result<Output, ToolError>>;
+}
+
+/// A tool that several places share.
+pub type SharedTool = Arc<dyn Tool>;
+
+/// What is said of a tool to the coordinator and, through it, to clients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declaration {
+    /// 1 to 128 bytes of `[A-Za-z0-9._:-]`.
+    pub name: String,
+    /// For people and models.
+    pub description: String,
+    /// JSON Schema of the parameters; an object schema.
+    pub input_schema: Value,
+    /// JSON Schema of the result.
+    pub output_schema: Option<Value>,
+    /// What a call touches, to order the calls of one execution.
+    pub effects: Vec<Effect>,
+    /// What makes a call safe to repeat.
+    pub safety: Safety,
+    /// Of one attempt; `None`: 30 s.
+    pub timeout: Option<Duration>,
+    /// In flight at once over all workers.
+    pub max_concurrency: Option<u32>,
+    /// In flight at once on one worker.
+    pub max_concurrency_per_worker: Option<u32>,
+    /// Starts a second over all workers.
+    pub rate: Option<Rate>,
+    /// A larger result, in bytes of JSON, is a failure; `None`: the worker's limit.
+    pub max_result_bytes: Option<u64>,
+    /// For operators and placement.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Declaration {
+    /// A tool that takes any object and about which nothing is promised.
+    #[must_use]
+    pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            description: description.into(),
+            input_schema: serde_json::json!({"type": "object"}),
+            output_schema: None,
+            effects: Vec::new(),
+            safety: Safety::default(),
+            timeout: None,
+            max_concurrency: None,
+            max_concurrency_per_worker: None,
+            rate: None,
+            max_result_bytes: None,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// One thing that a call touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Reads what the key names, such as `file:{path}`; braces hold names of parameters.
+    Reads(String),
+    /// Changes what the key names.
+    Writes(String),
+}
+
+/// What the operator promises of repeated calls. Nothing, unless said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Safety {
+    /// A call may have an effect each time that it runs.
+    #[default]
+    NotRepeatable,
+    /// It changes nothing.
+    ReadOnly,
+    /// Twice is as once.
+    Idempotent,
+    /// Calls with the same idempotency key have their effect once.
+    HonoursIdempotencyKey,
+}
+
+/// Starts over time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// A second, over all workers.
+    pub per_second: f64,
+    /// At once, after a pause; at least 1.
+    pub burst: u32,
+}
+
+/// A call's parameters: the text of a JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters(Bytes);
+
+impl Parameters {
+    /// From the text of a JSON object.
+    #[must_use]
+    pub fn from_json(text: Bytes) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_json(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// As a type of yours.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETERS`, with what serde says, when the text does not fit the type.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ToolError> {
+        serde_json::from_slice(&self.0).map_err(|error| ToolError::new("INVALID_PARAMETERS", error.to_string()))
+    }
+}
+
+/// A call's result: JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output(Bytes);
+
+impl Output {
+    /// From a value of yours.
+    ///
+    /// # Errors
+    /// `BROKEN_OUTPUT` when it cannot be written as JSON.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, ToolError> {
+        match serde_json::to_vec(value) {
+            Ok(text) => Ok(Self(text.into())),
+            Err(error) => Err(ToolError::new("BROKEN_OUTPUT", error.to_string())),
+        }
+    }
+
+    /// From JSON text that is known to be valid.
+    #[must_use]
+    pub fn from_json(text: Bytes) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_json(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn into_json(self) -> Bytes {
+        self.0
+    }
+}
+
+/// An error of the tool itself: told to the client as it is.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ToolError {
+    /// Stable, `UPPER_SNAKE_CASE`.
+    pub code: String,
+    /// What was wrong, where, and what would be right.
+    pub message: String,
+    /// The same call may succeed later, and it is safe to try: nothing of this attempt took effect.
+    pub retryable: bool,
+    /// Not before this; slows the tool's whole queue.
+    pub retry_after: Option<Duration>,
+    /// More, for programs.
+    pub details: Option<Value>,
+}
+
+impl ToolError {
+    /// An error that is final.
+    #[must_use]
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), retryable: false, retry_after: None, details: None }
+    }
+
+    /// Says that the call may be tried again: this attempt had no effect.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
+    /// Says that the call may be tried again, but not before `wait`.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retryable = true;
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds details for programs.
+    #[must_use]
+    pub fn details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+}
