@@ -73,6 +73,12 @@ pub enum Event {
         /// How.
         end: SessionEnd,
     },
+    /// The process of a worker is known to be gone, whether a session of it is open or not: a new instance
+    /// registered under its name.
+    WorkerGone {
+        /// Which.
+        worker: WorkerKey,
+    },
     /// An attempt began on its worker.
     AttemptStarted {
         /// By which session.
@@ -209,8 +215,6 @@ pub enum SessionEnd {
     Goodbye,
     /// The stream ended otherwise, however cleanly: the worker has its grace to come back.
     Broken,
-    /// The process is known to be gone: a new instance registered under its name.
-    Gone,
 }
 
 /// How an attempt ended on its worker.

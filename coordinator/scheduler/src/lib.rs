@@ -6,14 +6,26 @@
 //! its actions; tests replay lists of events.
 
 mod action;
+mod attempt;
+mod cluster;
 mod config;
 mod event;
+mod execution;
+mod fleet;
 mod ids;
+mod lifecycle;
 mod outcome;
 pub mod plan;
+mod pool;
+mod queue;
+mod retry;
 mod scheduler;
 mod status;
+mod tenant;
 mod time;
+mod timers;
+mod tool;
+mod worker;
 
 pub use action::{Action, Admitted, AttemptRecord, FinishedCall};
 pub use config::{Config, RetryPolicy, ToolSpec};

@@ -1,51 +1,126 @@
-//! Skeleton.
-use crate::{Action, Config, Event, Time};
+//! The scheduler itself: events to the parts that handle them, timers to those that set them.
 
-/// The state machine.
+use crate::{
+    Action, Config, Event, Time, ToolStatus, Totals, WorkerStatus, attempt,
+    cluster::Cluster,
+    execution::Executions,
+    fleet, lifecycle,
+    timers::Timer,
+};
+
+/// The state machine. One instance, one owner.
 #[derive(Debug)]
 pub struct Scheduler {
-    config: Config,
+    cluster: Cluster,
+    executions: Executions,
 }
 
 impl Scheduler {
     /// With nothing in it.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config }
+        Self { cluster: Cluster::new(config), executions: Executions::default() }
     }
 
-    /// Applies one input at `now` and appends what the driver must do.
-    pub fn handle(&mut self, _now: Time, _event: Event, _out: &mut Vec<Action>) {
-        let _ = &self.config;
+    /// Applies one input at `now` and appends what the driver must do. `now` never goes back.
+    pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
+        let Self { cluster, executions } = self;
+        match event {
+            Event::Submit(submission) => lifecycle::submit(cluster, executions, now, submission, out),
+            Event::Cancel { execution, reason } => {
+                lifecycle::end_all(cluster, executions, now, execution, Some(reason), out);
+            }
+            Event::Resolved { call, resolution } => {
+                lifecycle::resolved(cluster, executions, now, call, resolution, out);
+            }
+            Event::ToolDeclared { tool, spec } => lifecycle::declared(cluster, executions, now, tool, spec, out),
+            Event::WorkerJoined { session, worker, in_flight } => {
+                fleet::joined(cluster, executions, now, (session, worker, in_flight), out);
+            }
+            Event::WorkerSeen { session, in_flight, dispatches_read } => {
+                fleet::seen(cluster, executions, now, (session, in_flight, dispatches_read), out);
+            }
+            Event::ToolsChanged { session, tools } => fleet::tools_changed(cluster, now, session, tools),
+            Event::WorkerDraining { worker, draining } => fleet::draining(cluster, now, worker, draining),
+            Event::WorkerLost { session, end } => fleet::lost(cluster, executions, now, (session, end), out),
+            Event::WorkerGone { worker } => fleet::gone(cluster, executions, now, worker, out),
+            Event::AttemptStarted { session, attempt } => {
+                attempt::started(cluster, executions, now, session, attempt, out);
+            }
+            Event::AttemptFinished { session, attempt, end } => {
+                attempt::finished(cluster, executions, now, (session, attempt, end), out);
+            }
+        }
     }
 
-    /// Gives ready calls to free slots; the driver calls it once per drained batch of events.
-    pub fn dispatch(&mut self, _now: Time, _out: &mut Vec<Action>) {}
+    /// Gives ready calls to free slots; the driver calls it once per drained batch of events and timeouts.
+    pub fn dispatch(&mut self, now: Time, out: &mut Vec<Action>) {
+        attempt::dispatch(&mut self.cluster, &mut self.executions, now, out);
+    }
 
     /// Fires every timer that is due.
-    pub fn handle_timeout(&mut self, _now: Time, _out: &mut Vec<Action>) {}
+    pub fn handle_timeout(&mut self, now: Time, out: &mut Vec<Action>) {
+        let Self { cluster, executions } = self;
+        while let Some(timer) = cluster.timers.pop_due(now) {
+            match timer {
+                Timer::Startup => {
+                    cluster.startup_timer = None;
+                    lifecycle::startup_is_over(cluster, executions, now, out);
+                }
+                Timer::Execution(key) => {
+                    if let Some(execution) = executions.get_mut(&key) {
+                        execution.timer = None;
+                    }
+                    lifecycle::end_all(cluster, executions, now, key, None, out);
+                }
+                Timer::Call(key) => attempt::call_timer(cluster, executions, now, key, out),
+                Timer::Worker(key) => fleet::worker_timer(cluster, executions, now, key, out),
+                Timer::Tool(key) => attempt::tool_timer(cluster, executions, now, key, out),
+            }
+        }
+    }
 
     /// When `handle_timeout` is next needed; `None` exactly when nothing is scheduled.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
-        None
+        self.cluster.timers.next()
     }
 
     /// Every worker that is not lost, in no order.
     #[must_use]
-    pub fn workers(&self) -> Vec<crate::WorkerStatus> {
-        Vec::new()
+    pub fn workers(&self, now: Time) -> Vec<WorkerStatus> {
+        let status = |worker: &crate::worker::Worker| WorkerStatus {
+            worker: worker.key,
+            condition: worker.condition(),
+            draining: worker.draining,
+            slots: worker.slots,
+            in_flight: worker.in_flight(),
+            silence: now.since(worker.seen_at),
+            tools: self.cluster.pools.tools_of(worker.pool).to_vec(),
+        };
+        self.cluster.workers.values().map(status).collect()
     }
 
-    /// Every tool that was declared or called, in no order.
+    /// Every tool that is known, in no order.
     #[must_use]
-    pub fn tools(&self) -> Vec<crate::ToolStatus> {
-        Vec::new()
+    pub fn tools(&self) -> Vec<ToolStatus> {
+        let status = |(key, tool): (&crate::ToolKey, &crate::tool::ToolState)| {
+            let pools = tool.pools.iter().filter_map(|pool| self.cluster.pools.pool(*pool));
+            let workers = pools.map(|pool| pool.members.len() as u32).sum();
+            ToolStatus { tool: *key, workers, queued: tool.queued, in_flight: tool.in_flight }
+        };
+        self.cluster.tools.iter().map(status).collect()
     }
 
     /// Sizes of the state.
     #[must_use]
-    pub fn totals(&self) -> crate::Totals {
-        crate::Totals::default()
+    pub fn totals(&self) -> Totals {
+        Totals {
+            executions: self.executions.len(),
+            queued_calls: self.cluster.queued_calls,
+            in_flight: self.cluster.in_flight,
+            workers: self.cluster.workers.len(),
+            timers: self.cluster.timers.len(),
+        }
     }
 }

@@ -1,0 +1,270 @@
+//! What executions share: workers, tools, queues, tenants, timers, counters; and the steps that keep them in
+//! line with each other. Counters are taken and given back here only.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::{
+    AttemptKey, Config, Time, ToolKey, WorkerKey,
+    execution::{CallState, Execution, Executions},
+    pool::Pools,
+    queue::{Entry, Lane, LEVELS, Queues},
+    tenant::Tenants,
+    timers::{Timer, Timers},
+    tool::{ToolState, Tools},
+    worker::{Counted, Occupancy, OccupancyState, Worker},
+};
+
+/// The shared state.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) config: Config,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) workers: FxHashMap<WorkerKey, Worker>,
+    pub(crate) sessions: FxHashMap<crate::SessionKey, WorkerKey>,
+    pub(crate) pools: Pools,
+    pub(crate) tools: Tools,
+    pub(crate) queues: Queues,
+    pub(crate) tenants: Tenants,
+    pub(crate) timers: Timers,
+    /// When the startup timer is set.
+    pub(crate) startup_timer: Option<Time>,
+    /// Calls that wait for their tool to be declared.
+    pub(crate) undeclared: usize,
+    /// Attempts that count against the coordinator's limit.
+    pub(crate) in_flight: usize,
+    /// Calls accepted, not ended and not in flight.
+    pub(crate) queued_calls: usize,
+    /// Something happened that may let a ready call start.
+    pub(crate) dirty: bool,
+}
+
+impl Cluster {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(config.seed),
+            tenants: Tenants::new(config.max_in_flight_per_tenant),
+            config,
+            workers: FxHashMap::default(),
+            sessions: FxHashMap::default(),
+            pools: Pools::default(),
+            tools: Tools::default(),
+            queues: Queues::default(),
+            timers: Timers::default(),
+            startup_timer: None,
+            undeclared: 0,
+            in_flight: 0,
+            queued_calls: 0,
+            dirty: false,
+        }
+    }
+
+    /// Nothing is refused for want of a worker yet.
+    pub(crate) fn is_starting(&self, now: Time) -> bool {
+        now < Time::ZERO + self.config.startup_grace
+    }
+
+    /// Puts a call whose dependencies and parameters are done into its ready queue.
+    pub(crate) fn enqueue(&mut self, now: Time, execution: &mut Execution, index: u32) {
+        let key = execution.call_key(index);
+        let (tenant, wave) = (execution.tenant, execution.plan.wave(index));
+        self.tenants.queue(tenant, &mut execution.turn, execution.queued == 0);
+        execution.queued += 1;
+        let turn = execution.turn;
+        let Some(call) = execution.call(index) else { return };
+        let tool = self.tools.entry(call.tool).or_default();
+        let queue = self.queues.find_or_make(call.tool, &mut tool.queues, &call.failed_on);
+        let lane = Lane { queue, level: call.priority.min(LEVELS as u8 - 1) };
+        self.queues.push(now, lane, Entry { call: key, wave, tenant, turn });
+        tool.queued += 1;
+        call.state = CallState::Ready { lane };
+        call.ready_at.get_or_insert(now);
+        if let Some(timeout) = call.queue_timeout {
+            self.timers.arm(&mut call.timer, now + timeout, Timer::Call(key));
+        }
+        if tool.hosts == 0 {
+            let gives_up = (now + self.config.worker_wait).max(Time::ZERO + self.config.startup_grace);
+            tool.hostless.push_back((gives_up, key));
+            arm_hostless(&mut self.timers, tool, execution.calls[index as usize].tool);
+        }
+        self.dirty = true;
+    }
+
+    /// Takes a ready call out of its queue: it is dispatched (`served`), or it has ended.
+    pub(crate) fn dequeue(&mut self, execution: &mut Execution, index: u32, lane: Lane, served: Option<Time>) {
+        let key = execution.call_key(index);
+        execution.queued -= 1;
+        self.tenants.unqueue(execution.tenant);
+        let gone = self.queues.remove(lane, execution.tenant, key, served);
+        let Some(call) = execution.call(index) else { return };
+        self.timers.cancel(&mut call.timer, Timer::Call(key));
+        let name = call.tool;
+        let Some(tool) = self.tools.get_mut(&name) else { return };
+        tool.queued -= 1;
+        if gone {
+            tool.queues.retain(|queue| *queue != lane.queue);
+        }
+        if tool.queued == 0 {
+            tool.hostless.clear();
+            self.timers.cancel(&mut tool.timer, Timer::Tool(name));
+        }
+    }
+
+    /// Forgets a tool of which nothing is known and for which nothing waits.
+    pub(crate) fn forget_vacant_tool(&mut self, key: ToolKey) {
+        if self.tools.get(&key).is_some_and(ToolState::is_vacant) {
+            self.tools.remove(&key);
+        }
+    }
+
+    /// Frees the slot of an attempt, and the limits that it counted against. True: it was there.
+    pub(crate) fn release(&mut self, worker: WorkerKey, attempt: AttemptKey, executions: &mut Executions) -> bool {
+        let Some(found) = self.workers.get_mut(&worker) else { return false };
+        let Some(occupancy) = found.occupied.remove(&attempt) else { return false };
+        if let Some(counted) = occupancy.counted {
+            self.uncount(worker, counted, executions);
+        }
+        self.refresh(worker);
+        true
+    }
+
+    /// An attempt counts against no limit any more, though it may still take a slot.
+    pub(crate) fn uncount(&mut self, worker: WorkerKey, counted: Counted, executions: &mut Executions) {
+        self.in_flight -= 1;
+        self.tenants.release(counted.tenant);
+        if let Some(tool) = self.tools.get_mut(&counted.tool) {
+            tool.in_flight -= 1;
+        }
+        if let Some(worker) = self.workers.get_mut(&worker)
+            && let Some(count) = worker.by_tool.get_mut(&counted.tool)
+        {
+            *count -= 1;
+            if *count == 0 {
+                worker.by_tool.remove(&counted.tool);
+            }
+        }
+        if let Some(execution) = executions.get_mut(&counted.execution) {
+            execution.in_flight -= 1;
+            for lane in std::mem::take(&mut execution.parked) {
+                self.queues.refile(lane, execution.tenant, execution.key, execution.turn);
+            }
+        }
+        self.forget_vacant_tool(counted.tool);
+        self.dirty = true;
+    }
+
+    /// Gives up a live attempt of a worker that is away: it takes its slot there, and counts against nothing else.
+    pub(crate) fn orphan(&mut self, worker: WorkerKey, attempt: AttemptKey, executions: &mut Executions) {
+        let Some(found) = self.workers.get_mut(&worker) else { return };
+        let Some(occupancy) = found.occupied.get_mut(&attempt) else { return };
+        occupancy.state = OccupancyState::Aborting;
+        if let Some(counted) = occupancy.counted.take() {
+            self.uncount(worker, counted, executions);
+        }
+    }
+
+    /// Takes a slot, and a place under every limit.
+    pub(crate) fn occupy(&mut self, now: Time, key: WorkerKey, attempt: AttemptKey, counted: Counted) {
+        self.in_flight += 1;
+        let mut per_worker = false;
+        if let Some(tool) = self.tools.get_mut(&counted.tool) {
+            tool.count_start(now);
+            per_worker = tool.per_worker().is_some();
+        }
+        if let Some(worker) = self.workers.get_mut(&key) {
+            worker.dispatches += 1;
+            if per_worker {
+                *worker.by_tool.entry(counted.tool).or_default() += 1;
+            }
+            let sequence = worker.dispatches;
+            worker
+                .occupied
+                .insert(attempt, Occupancy { state: OccupancyState::Live, sequence, counted: Some(counted) });
+        }
+        self.refresh(key);
+    }
+
+    /// Brings the lists in which a worker stands in line with its state, and its timer.
+    pub(crate) fn refresh(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.get_mut(&key) else { return };
+        let free = worker.is_free();
+        if free != worker.listed_free {
+            self.pools.set_free(worker, free);
+        }
+        self.dirty |= free;
+        let host = worker.is_host();
+        if host != worker.listed_host {
+            worker.listed_host = host;
+            self.count_host(key, host);
+        }
+    }
+
+    /// Sets a worker's timer so that it fires no later than needed.
+    pub(crate) fn arm_worker(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.get_mut(&key) else { return };
+        let due = worker.next_deadline(&self.config);
+        // One that fires too early looks again; most heartbeats so cost no timer.
+        if worker.timer.is_none_or(|armed| due < armed) {
+            self.timers.arm(&mut worker.timer, due, Timer::Worker(key));
+        }
+    }
+
+    /// A worker became, or is no longer, a host of its tools.
+    fn count_host(&mut self, key: WorkerKey, host: bool) {
+        let Some(worker) = self.workers.get(&key) else { return };
+        for name in self.pools.tools_of(worker.pool) {
+            let Some(tool) = self.tools.get_mut(name) else { continue };
+            if host {
+                tool.hosts += 1;
+                if tool.hosts == 1 {
+                    tool.hostless.clear();
+                    self.timers.cancel(&mut tool.timer, Timer::Tool(*name));
+                }
+            } else {
+                tool.hosts -= 1;
+            }
+        }
+    }
+
+    /// Tools of this worker that have ready calls and no host: from now on their calls wait for one.
+    pub(crate) fn start_hostless_waits(&mut self, now: Time, names: &[ToolKey]) {
+        let gives_up = (now + self.config.worker_wait).max(Time::ZERO + self.config.startup_grace);
+        for name in names {
+            let Some(tool) = self.tools.get_mut(name) else { continue };
+            if tool.hosts > 0 || tool.queued == 0 || !tool.hostless.is_empty() {
+                continue;
+            }
+            for queue in &tool.queues {
+                tool.hostless.extend(self.queues.calls(*queue).into_iter().map(|call| (gives_up, call)));
+            }
+            arm_hostless(&mut self.timers, tool, *name);
+        }
+    }
+
+    /// Sets the timer of a tool to when its rate or its pause lets the next call start.
+    pub(crate) fn arm_opening(&mut self, name: ToolKey, opens: Time) {
+        if let Some(tool) = self.tools.get_mut(&name)
+            && tool.timer.is_none_or(|armed| opens < armed)
+        {
+            self.timers.arm(&mut tool.timer, opens, Timer::Tool(name));
+        }
+    }
+
+    /// The workers on which an attempt takes a slot.
+    pub(crate) fn live_attempts(&self, worker: WorkerKey) -> SmallVec<[AttemptKey; 8]> {
+        let Some(worker) = self.workers.get(&worker) else { return SmallVec::new() };
+        let live = worker.occupied.iter().filter(|(_, occupancy)| occupancy.state == OccupancyState::Live);
+        let mut live: SmallVec<[AttemptKey; 8]> = live.map(|(attempt, _)| *attempt).collect();
+        live.sort_unstable();
+        live
+    }
+}
+
+/// Sets the timer of a tool without hosts to when the first call gives up.
+pub(crate) fn arm_hostless(timers: &mut Timers, tool: &mut ToolState, name: ToolKey) {
+    if let Some(&(gives_up, _)) = tool.hostless.front()
+        && tool.timer.is_none_or(|armed| gives_up < armed)
+    {
+        timers.arm(&mut tool.timer, gives_up, Timer::Tool(name));
+    }
+}

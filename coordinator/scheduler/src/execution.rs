@@ -1,0 +1,207 @@
+//! An execution and its calls: what is known of them, and the small steps that touch nothing else.
+//!
+//! ```text
+//!  Waiting ─┬─► Undeclared ─► Resolving ─┬─► Ready ──► InFlight ──► Ended
+//!           ├──────────────────►─────────┤    ▲  ▲         │
+//!           └──────────────────►─────────┘    │  └─Backoff◄┤ another attempt
+//!                                             └────────────┘
+//! ```
+//! Every state may go to Ended; nothing leaves it.
+
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::{
+    AttemptFailure, AttemptKey, AttemptRecord, CallKey, CallSpec, ExecutionKey, OnFailure, Preparation, RetryPolicy,
+    Schedule, Submission, TenantKey, Time, ToolKey, WorkerKey,
+    plan::Plan,
+    queue::Lane,
+};
+
+/// Executions that have not ended.
+pub(crate) type Executions = FxHashMap<ExecutionKey, Execution>;
+
+/// One execution.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    pub(crate) key: ExecutionKey,
+    pub(crate) tenant: TenantKey,
+    pub(crate) plan: Plan,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) max_concurrency: u32,
+    pub(crate) deadline: Time,
+    pub(crate) fail_fast: bool,
+    pub(crate) barrier: Option<Barrier>,
+    /// Calls that have not ended.
+    pub(crate) open: u32,
+    /// Attempts that count against `max_concurrency`.
+    pub(crate) in_flight: u32,
+    /// Ready calls.
+    pub(crate) queued: u32,
+    /// Turns taken, for fairness among the executions of a tenant.
+    pub(crate) turn: u64,
+    /// Lanes left out of their queues while it is at `max_concurrency`.
+    pub(crate) parked: SmallVec<[Lane; 2]>,
+    /// When its timer is set.
+    pub(crate) timer: Option<Time>,
+}
+
+/// Where barrier waves stand.
+#[derive(Debug)]
+pub(crate) struct Barrier {
+    /// Calls of this wave and those before may start.
+    pub(crate) wave: u32,
+    /// Calls of each wave that have not ended.
+    pub(crate) left: Vec<u32>,
+    /// The calls of each wave.
+    pub(crate) members: Vec<Vec<u32>>,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) state: CallState,
+    pub(crate) tool: ToolKey,
+    pub(crate) priority: u8,
+    pub(crate) timeout: Duration,
+    pub(crate) queue_timeout: Option<Duration>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) safe_to_repeat: bool,
+    pub(crate) preparation: Preparation,
+    /// Dependencies that have not ended.
+    pub(crate) waits_for: u32,
+    /// Attempts dispatched, refused ones left out.
+    pub(crate) charged: u32,
+    pub(crate) refusals: u32,
+    /// Attempts that ended the sessions of their workers.
+    pub(crate) losses: u32,
+    /// Workers that failed it, sorted.
+    pub(crate) failed_on: SmallVec<[WorkerKey; 2]>,
+    pub(crate) attempts: SmallVec<[AttemptRecord; 1]>,
+    /// When it was first ready.
+    pub(crate) ready_at: Option<Time>,
+    /// When its timer is set.
+    pub(crate) timer: Option<Time>,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallState {
+    /// For dependencies, or for its wave.
+    Waiting,
+    /// For its tool to be declared.
+    Undeclared,
+    /// For the resolver.
+    Resolving,
+    /// For a slot, in a lane of a queue.
+    Ready { lane: Lane },
+    /// Its current attempt is on a worker.
+    InFlight { attempt: u32, worker: WorkerKey },
+    /// For the next attempt.
+    Backoff,
+    /// For nothing: final.
+    Ended,
+}
+
+impl Execution {
+    /// As submitted, with every call waiting.
+    pub(crate) fn new(submission: Submission, turn: u64) -> Self {
+        let Submission { execution, tenant, plan, calls, max_concurrency, schedule, on_failure, deadline } = submission;
+        let calls: Vec<Call> = calls
+            .into_iter()
+            .enumerate()
+            .map(|(index, spec)| Call::new(spec, plan.dependency_count(index as u32)))
+            .collect();
+        let barrier = (schedule == Schedule::Barrier).then(|| {
+            let members = plan.waves();
+            Barrier { wave: 0, left: members.iter().map(|wave| wave.len() as u32).collect(), members }
+        });
+        Self {
+            key: execution,
+            tenant,
+            open: calls.len() as u32,
+            plan,
+            calls,
+            max_concurrency: max_concurrency.unwrap_or(u32::MAX),
+            deadline,
+            fail_fast: on_failure == OnFailure::FailFast,
+            barrier,
+            in_flight: 0,
+            queued: 0,
+            turn,
+            parked: SmallVec::new(),
+            timer: None,
+        }
+    }
+
+    /// The key of a call.
+    pub(crate) fn call_key(&self, index: u32) -> CallKey {
+        CallKey { execution: self.key, index }
+    }
+
+    /// A call.
+    pub(crate) fn call(&mut self, index: u32) -> Option<&mut Call> {
+        self.calls.get_mut(index as usize)
+    }
+
+    /// Nothing but a wave keeps it from starting, or not even that.
+    pub(crate) fn wave_is_open(&self, index: u32) -> bool {
+        self.barrier.as_ref().is_none_or(|barrier| self.plan.wave(index) <= barrier.wave)
+    }
+}
+
+impl Call {
+    fn new(spec: CallSpec, waits_for: u32) -> Self {
+        let CallSpec { tool, priority, timeout, queue_timeout, retry, safe_to_repeat, preparation } = spec;
+        Self {
+            state: CallState::Waiting,
+            tool,
+            priority,
+            timeout,
+            queue_timeout,
+            retry,
+            safe_to_repeat,
+            preparation,
+            waits_for,
+            charged: 0,
+            refusals: 0,
+            losses: 0,
+            failed_on: SmallVec::new(),
+            attempts: SmallVec::new(),
+            ready_at: None,
+            timer: None,
+        }
+    }
+
+    /// An attempt was dispatched at some time.
+    pub(crate) fn was_dispatched(&self) -> bool {
+        self.charged > 0
+    }
+
+    /// It is the current attempt, on that worker.
+    pub(crate) fn is_current(&self, attempt: AttemptKey, worker: WorkerKey) -> bool {
+        self.state == CallState::InFlight { attempt: attempt.number, worker }
+    }
+
+    /// Retries avoid this worker from now on.
+    pub(crate) fn avoid(&mut self, worker: WorkerKey) {
+        if let Err(at) = self.failed_on.binary_search(&worker) {
+            self.failed_on.insert(at, worker);
+        }
+    }
+
+    /// Writes the end of the current attempt into its record.
+    pub(crate) fn close_attempt(&mut self, now: Time, failure: Option<AttemptFailure>) {
+        if let Some(record) = self.attempts.last_mut()
+            && record.ended_at.is_none()
+        {
+            record.ended_at = Some(now);
+            record.failure = failure;
+            if failure != Some(AttemptFailure::Refused) && record.started_at.is_none() {
+                record.started_at = Some(record.dispatched_at);
+            }
+        }
+    }
+}

@@ -1,0 +1,576 @@
+//! The world around the scheduler: processes, streams and a coordinator's driver, all of them simulated.
+//! It knows what really runs where, and checks that against what the scheduler believes.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use toolwave_scheduler::{
+    Action, AttemptEnd, AttemptFailure, AttemptKey, CallKey, Event, ExecutionKey, Resolution, SessionEnd, SessionKey,
+    ToolKey, WorkerKey,
+};
+
+use crate::{
+    common::{harness::Harness, s},
+    process::{Down, Process},
+    script::{Script, Step, TOOLS, some_tools, submission},
+};
+
+/// Rounds of messages and answers before a quiet state counts as never coming.
+const MOST_ROUNDS: usize = 200;
+
+const HEARTBEAT: Duration = s(2);
+
+pub(crate) struct World {
+    pub(crate) harness: Harness,
+    /// By the host that they run on; `None`: nothing runs there.
+    pub(crate) hosts: Vec<Option<Process>>,
+    /// The last process of each host that registered.
+    known: Vec<Option<WorkerKey>>,
+    resolves: Vec<CallKey>,
+    /// What the driver has yet to tell the scheduler.
+    pending: VecDeque<Event>,
+    /// Words of sessions that ended before these were read.
+    ghosts: Vec<Event>,
+    /// Reports that were given, to be given again.
+    given: Vec<Event>,
+    executions: u64,
+    sessions: u64,
+    workers: u64,
+    /// How attempts really ended, for calls that must not run twice.
+    ends: BTreeMap<CallKey, Vec<(AttemptKey, Option<AttemptEnd>)>>,
+}
+
+type Verdict = Result<(), String>;
+
+/// Draws a trait of a call from its key: one in `of` has it.
+fn one_in(of: u64, call: CallKey, salt: u64) -> bool {
+    let mixed = (call.execution.0 * 7919 + u64::from(call.index) * 104_729 + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 33) % of == 0
+}
+
+/// Its tool brings down the process.
+fn poison(call: CallKey) -> bool {
+    one_in(30, call, 1)
+}
+
+/// Its tool does not stop when told to.
+fn stubborn(call: CallKey) -> bool {
+    one_in(8, call, 2)
+}
+
+// === impl World ===
+
+impl World {
+    pub(crate) fn new(script: &Script) -> Self {
+        Self {
+            harness: Harness::new(script.config.clone()),
+            hosts: Vec::new(),
+            known: vec![None; script.processes.len()],
+            resolves: Vec::new(),
+            pending: VecDeque::new(),
+            ghosts: Vec::new(),
+            given: Vec::new(),
+            executions: 0,
+            sessions: 0,
+            workers: 0,
+            ends: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn run(&mut self, script: &Script) -> Verdict {
+        for (tool, spec) in (0..).zip(&script.tools) {
+            self.give(Event::ToolDeclared { tool: ToolKey(tool), spec: spec.clone() })?;
+        }
+        for host in &script.processes {
+            self.workers += 1;
+            let key = WorkerKey(self.workers);
+            self.hosts.push(Some(Process::new(key, host.slots, host.tools.clone(), self.harness.now)));
+            self.connect(self.hosts.len() - 1)?;
+        }
+        for step in &script.steps {
+            self.harness.log.push(format!("=== {step:?}"));
+            self.step(step)?;
+            self.turn()?;
+        }
+        self.harness.log.push("=== calm".into());
+        self.calm()
+    }
+
+    fn step(&mut self, step: &Step) -> Verdict {
+        match step {
+            Step::Pump => self.pump(),
+            Step::Submit { shape, calls } => {
+                self.executions += 1;
+                let submission = submission(ExecutionKey(self.executions), *shape, *calls, self.harness.now);
+                self.give(Event::Submit(submission))
+            }
+            Step::End { at, end } => {
+                if let Some(host) = self.pick(*at, |process| !process.hung && !process.running.is_empty()) {
+                    self.end(host, usize::from(*at / 7), *end);
+                }
+                Ok(())
+            }
+            Step::Advance(by) => self.advance(*by),
+            Step::Deliver { at, down, up } => {
+                let Some(host) = self.pick(*at, |process| !process.hung && process.link.is_some()) else { return Ok(()) };
+                for _ in 0..*down {
+                    self.read(host)?;
+                }
+                for _ in 0..*up {
+                    self.hear(host)?;
+                }
+                Ok(())
+            }
+            Step::Resolve { at, reject } => self.resolve(usize::from(*at), *reject),
+            Step::Break { at } => match self.pick(*at, |process| process.link.is_some()) {
+                Some(host) => self.break_link(host),
+                None => Ok(()),
+            },
+            Step::Crash { at } => match self.pick(*at, |_| true) {
+                Some(host) => self.crash(host, at % 3 == 0),
+                None => Ok(()),
+            },
+            Step::Restart { at } => self.restart(usize::from(*at) % self.hosts.len(), usize::from(*at)),
+            Step::Reconnect { at } => match self.pick(*at, |process| !process.hung) {
+                Some(host) => self.connect(host),
+                None => Ok(()),
+            },
+            Step::HalfOpen { at } => {
+                if let Some(host) = self.pick(*at, |process| process.link.is_some()) {
+                    self.process(host, |process| {
+                        if let Some(link) = &mut process.link {
+                            link.half_open = true;
+                        }
+                    });
+                }
+                Ok(())
+            }
+            Step::Hang { at } => {
+                if let Some(host) = self.pick(*at, |_| true) {
+                    self.process(host, |process| process.hung = !process.hung);
+                }
+                Ok(())
+            }
+            Step::Drain { at, draining } => self.drain(*at, *draining),
+            Step::Goodbye { at } => {
+                let idle = |process: &Process| {
+                    process.link.is_some() && process.running.is_empty() && process.unacknowledged.is_empty()
+                };
+                match self.pick(*at, idle) {
+                    Some(host) => self.goodbye(host),
+                    None => Ok(()),
+                }
+            }
+            Step::Cancel { at, reason } => {
+                let execution = ExecutionKey(u64::from(*at) % (self.executions + 1));
+                self.give(Event::Cancel { execution, reason: *reason })
+            }
+            Step::ToolsChanged { at, tools } => {
+                if let Some(host) = self.pick(*at, |process| !process.hung && process.link.is_some()) {
+                    let tools = some_tools(*tools);
+                    self.process(host, |process| {
+                        process.tools.clone_from(&tools);
+                        process.say(|session| Event::ToolsChanged { session, tools });
+                    });
+                }
+                Ok(())
+            }
+            Step::Redeclare { tool, spec } => {
+                self.give(Event::ToolDeclared { tool: ToolKey(*tool), spec: spec.clone() })
+            }
+            Step::Duplicate { at } => match nth(&self.given, usize::from(*at)).cloned() {
+                Some(event) => self.give(event),
+                None => Ok(()),
+            },
+            Step::Stale { at } => {
+                if self.ghosts.is_empty() {
+                    return Ok(());
+                }
+                let event = self.ghosts.remove(usize::from(*at) % self.ghosts.len());
+                self.give(event)
+            }
+            Step::Heartbeat { at } => {
+                if let Some(host) = self.pick(*at, |process| !process.hung) {
+                    self.process(host, Process::beat);
+                }
+                Ok(())
+            }
+            Step::Refuse { at, count } => {
+                if let Some(host) = self.pick(*at, |_| true) {
+                    self.process(host, |process| process.refuses = *count);
+                }
+                Ok(())
+            }
+            Step::Lag(by) => {
+                self.harness.now = self.harness.now + *by;
+                Ok(())
+            }
+        }
+    }
+
+    /// A host with a process for which the condition holds.
+    fn pick(&self, at: u16, fit: impl Fn(&Process) -> bool) -> Option<usize> {
+        let fitting: Vec<usize> =
+            (0..self.hosts.len()).filter(|&host| self.hosts[host].as_ref().is_some_and(&fit)).collect();
+        nth(&fitting, usize::from(at)).copied()
+    }
+
+    fn process<T>(&mut self, host: usize, what: impl FnOnce(&mut Process) -> T) -> Option<T> {
+        self.hosts.get_mut(host)?.as_mut().map(what)
+    }
+
+    /// The driver tells the scheduler, and carries out what it says.
+    fn give(&mut self, event: Event) -> Verdict {
+        if let Event::AttemptFinished { session, attempt, .. } = &event {
+            if let Some(link) = self.link(*session) {
+                link.down.push_back(Down::Acknowledge(*attempt));
+            }
+            self.given.push(event.clone());
+        }
+        let actions = self.harness.event(event)?;
+        self.carry_out(actions);
+        Ok(())
+    }
+
+    /// Due timers fire, and free slots are filled.
+    fn turn(&mut self) -> Verdict {
+        if self.harness.scheduler.next_timeout().is_some_and(|due| due <= self.harness.now) {
+            let actions = self.harness.fire()?;
+            self.carry_out(actions);
+        }
+        let actions = self.harness.dispatch()?;
+        self.carry_out(actions);
+        Ok(())
+    }
+
+    fn link(&mut self, session: SessionKey) -> Option<&mut crate::process::Link> {
+        self.hosts.iter_mut().flatten().filter_map(|process| process.link.as_mut()).find(|link| link.session == session)
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Dispatch { session, attempt, .. } => {
+                    if let Some(link) = self.link(session) {
+                        link.down.push_back(Down::Dispatch(attempt));
+                    }
+                }
+                Action::Abort { session, attempt } => {
+                    if let Some(link) = self.link(session) {
+                        link.down.push_back(Down::Abort(attempt));
+                    }
+                }
+                Action::EvictWorker { session, .. } => {
+                    for process in self.hosts.iter_mut().flatten() {
+                        if let Some(link) = process.link.take_if(|link| link.session == session) {
+                            self.ghosts.extend(link.up);
+                        }
+                    }
+                    self.pending.push_back(Event::WorkerLost { session, end: SessionEnd::Broken });
+                }
+                Action::Resolve { call } => self.resolves.push(call),
+                _ => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, host: usize) -> Verdict {
+        self.sessions += 1;
+        let session = SessionKey(self.sessions);
+        let now = self.harness.now;
+        let Some((key, old, joined)) = self.process(host, |process| {
+            let old = process.link.take();
+            process.next_heartbeat = now + HEARTBEAT;
+            (process.key, old, process.connect(session))
+        }) else {
+            return Ok(());
+        };
+        self.ghosts.extend(old.into_iter().flat_map(|link| link.up));
+        self.known[host] = Some(key);
+        self.give(joined)
+    }
+
+    /// The coordinator sees the stream end.
+    fn break_link(&mut self, host: usize) -> Verdict {
+        let Some(link) = self.process(host, |process| process.link.take()).flatten() else { return Ok(()) };
+        self.ghosts.extend(link.up);
+        self.give(Event::WorkerLost { session: link.session, end: SessionEnd::Broken })
+    }
+
+    /// The process is gone. `silent`: and its host with it, so that nobody closes the stream.
+    fn crash(&mut self, host: usize, silent: bool) -> Verdict {
+        if !silent {
+            self.break_link(host)?;
+        }
+        self.hosts[host] = None;
+        Ok(())
+    }
+
+    /// A new process on the host, whose name tells the coordinator that the one before is gone.
+    fn restart(&mut self, host: usize, shape: usize) -> Verdict {
+        self.hosts[host] = None;
+        if let Some(worker) = self.known[host].take() {
+            self.give(Event::WorkerGone { worker })?;
+        }
+        self.workers += 1;
+        let tools = some_tools(shape as u32 / 4 % 7 + 1);
+        self.hosts[host] =
+            Some(Process::new(WorkerKey(self.workers), shape as u32 % 3 + 1, tools, self.harness.now));
+        self.connect(host)
+    }
+
+    fn drain(&mut self, at: u16, draining: bool) -> Verdict {
+        let Some(host) = self.pick(at, |_| true) else { return Ok(()) };
+        let told = at % 2 == 0 || !draining;
+        let key = self.process(host, |process| {
+            if told {
+                process.draining = draining;
+            }
+            process.key
+        });
+        match key {
+            Some(worker) => self.give(Event::WorkerDraining { worker, draining }),
+            None => Ok(()),
+        }
+    }
+
+    fn goodbye(&mut self, host: usize) -> Verdict {
+        while self.process(host, |process| process.link.as_ref().is_some_and(|link| !link.up.is_empty())) == Some(true) {
+            self.hear(host)?;
+        }
+        let session = self.hosts[host].take().and_then(|process| process.link).map(|link| link.session);
+        match session {
+            Some(session) => self.give(Event::WorkerLost { session, end: SessionEnd::Goodbye }),
+            None => Ok(()),
+        }
+    }
+
+    /// The worker reads one message.
+    fn read(&mut self, host: usize) -> Verdict {
+        let next = self.process(host, |process| process.link.as_ref().and_then(|link| link.down.front().copied()));
+        if let Some(Some(Down::Dispatch(attempt))) = next {
+            let tool = self.harness.shadow.call(attempt.call).map(|call| call.tool);
+            self.process(host, |process| {
+                if !tool.is_some_and(|tool| process.tools.contains(&tool)) {
+                    process.refuses = process.refuses.max(1);
+                }
+            });
+        }
+        let started = self.process(host, |process| process.read(|attempt| stubborn(attempt.call))).flatten();
+        let Some(attempt) = started else { return Ok(()) };
+        let Some((running, slots)) = self.process(host, |process| (process.running.len(), process.slots as usize)) else {
+            return Ok(());
+        };
+        if running > slots {
+            return Err(format!("S3: {attempt} is the {running}th that really runs on a worker of {slots} slots"));
+        }
+        self.started(attempt)?;
+        if poison(attempt.call) {
+            return self.crash(host, false);
+        }
+        Ok(())
+    }
+
+    /// An attempt really starts: a call that is not safe to repeat only after proof.
+    fn started(&mut self, attempt: AttemptKey) -> Verdict {
+        let safe = self.harness.shadow.call(attempt.call).is_some_and(|call| call.safe);
+        let before = self.ends.entry(attempt.call).or_default();
+        for (earlier, end) in before.iter() {
+            let retryable =
+                matches!(end, Some(AttemptEnd::Failed(AttemptFailure::ToolError { retryable: true, .. })));
+            if *earlier == attempt || (!safe && !retryable) {
+                return Err(format!("P1: {attempt} really runs after {earlier}, which ended {end:?}"));
+            }
+        }
+        before.push((attempt, None));
+        Ok(())
+    }
+
+    /// The coordinator reads one message of the worker.
+    fn hear(&mut self, host: usize) -> Verdict {
+        let event =
+            self.process(host, |process| process.link.as_mut().and_then(|link| link.up.pop_front())).flatten();
+        match event {
+            Some(event) => self.give(event),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self, host: usize, which: usize, end: AttemptEnd) {
+        let ended = self.process(host, |process| {
+            let running: Vec<(AttemptKey, bool)> = process.running.iter().map(|(&key, &told)| (key, told)).collect();
+            let &(attempt, told) = nth(&running, which)?;
+            let end = if told && which % 2 == 0 { AttemptEnd::Failed(AttemptFailure::Aborted) } else { end };
+            process.end(attempt, end);
+            Some((attempt, end))
+        });
+        if let Some((attempt, end)) = ended.flatten()
+            && let Some(runs) = self.ends.get_mut(&attempt.call)
+            && let Some(run) = runs.iter_mut().find(|(key, _)| *key == attempt)
+        {
+            run.1 = Some(end);
+        }
+    }
+
+    fn resolve(&mut self, at: usize, reject: bool) -> Verdict {
+        if self.resolves.is_empty() {
+            return Ok(());
+        }
+        let call = self.resolves.remove(at % self.resolves.len());
+        let Some(known) = self.harness.shadow.call(call) else { return Ok(()) };
+        let resolution = if reject {
+            Resolution::Rejected
+        } else {
+            Resolution::Ready { safe_to_repeat: known.safe, timeout: known.timeout, retry: known.retry }
+        };
+        self.give(Event::Resolved { call, resolution })
+    }
+
+    /// Everything that is on its way arrives.
+    fn pump(&mut self) -> Verdict {
+        for _ in 0..MOST_ROUNDS {
+            let mut quiet = true;
+            while let Some(event) = self.pending.pop_front() {
+                quiet = false;
+                self.give(event)?;
+            }
+            while !self.resolves.is_empty() {
+                quiet = false;
+                self.resolve(0, false)?;
+            }
+            for host in 0..self.hosts.len() {
+                while self.waiting(host, |link| !link.down.is_empty()) {
+                    quiet = false;
+                    self.read(host)?;
+                }
+                while self.waiting(host, |link| !link.up.is_empty()) {
+                    quiet = false;
+                    self.hear(host)?;
+                }
+            }
+            self.turn()?;
+            if quiet {
+                return Ok(());
+            }
+        }
+        Err("the world never comes to rest: messages beget messages".into())
+    }
+
+    fn waiting(&self, host: usize, what: impl Fn(&crate::process::Link) -> bool) -> bool {
+        self.hosts[host].as_ref().is_some_and(|process| !process.hung && process.link.as_ref().is_some_and(&what))
+    }
+
+    /// Time passes: timers fire and heartbeats are sent, each at its time.
+    fn advance(&mut self, by: Duration) -> Verdict {
+        let until = self.harness.now + by;
+        loop {
+            let speaks = |process: &&Process| !process.hung && process.link.is_some();
+            let beat = self.hosts.iter().flatten().filter(speaks).map(|process| process.next_heartbeat).min();
+            let next = beat.map_or(until, |beat| beat.min(until)).max(self.harness.now);
+            if let Some(actions) = self.harness.step_towards(next)? {
+                self.carry_out(actions);
+                self.turn()?;
+                continue;
+            }
+            for host in 0..self.hosts.len() {
+                let now = self.harness.now;
+                let beats = self.process(host, |process| {
+                    let due = !process.hung && process.link.is_some() && process.next_heartbeat <= now;
+                    if due {
+                        process.next_heartbeat = now + HEARTBEAT;
+                        process.beat();
+                    }
+                    due
+                });
+                while beats == Some(true) && self.waiting(host, |link| !link.up.is_empty()) {
+                    self.hear(host)?;
+                }
+            }
+            self.turn()?;
+            if self.harness.now >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The faults stop: everything must end, and nothing be left.
+    fn calm(&mut self) -> Verdict {
+        for host in 0..self.hosts.len() {
+            if self.hosts[host].is_none() {
+                self.restart(host, host)?;
+            }
+            self.process(host, |process| {
+                process.hung = false;
+                process.refuses = 0;
+                process.draining = false;
+                process.slots = process.slots.max(1);
+                process.tools = (0..TOOLS).map(ToolKey).collect();
+            });
+            let worker = self.hosts[host].as_ref().map(|process| process.key);
+            self.connect(host)?;
+            if let Some(worker) = worker {
+                self.give(Event::WorkerDraining { worker, draining: false })?;
+            }
+        }
+        for _ in 0..400 {
+            for host in 0..self.hosts.len() {
+                if self.hosts[host].is_none() {
+                    self.restart(host, host)?;
+                }
+                // What the last pump wrote while this process was not there, it reconnects for.
+                if self.hosts[host].as_ref().is_some_and(|process| process.link.is_none()) {
+                    self.connect(host)?;
+                }
+            }
+            self.pump()?;
+            let open = self.harness.shadow.executions.values().any(|execution| !execution.ended);
+            let running = self.hosts.iter().flatten().any(|process| !process.running.is_empty());
+            if !open && !running {
+                return self.leave();
+            }
+            for host in 0..self.hosts.len() {
+                while self.process(host, |process| !process.running.is_empty()) == Some(true) {
+                    self.end(host, 0, AttemptEnd::Succeeded);
+                }
+            }
+            self.pump()?;
+            self.advance(s(1))?;
+        }
+        Err("L1: executions go on although nothing is in their way".into())
+    }
+
+    /// Every worker leaves, and nothing may be left of anything.
+    fn leave(&mut self) -> Verdict {
+        for host in 0..self.hosts.len() {
+            self.pump()?;
+            self.goodbye(host)?;
+        }
+        self.advance(s(40))?;
+        self.pump()?;
+        let totals = self.harness.scheduler.totals();
+        let empty = toolwave_scheduler::Totals::default();
+        if totals != empty {
+            return Err(format!("M1: left over: {totals:?}"));
+        }
+        if let Some(next) = self.harness.scheduler.next_timeout() {
+            return Err(format!("a timer at {next} with nothing left to happen"));
+        }
+        let open = self.harness.shadow.executions.values().flat_map(|e| &e.calls).filter(|call| !call.done()).count();
+        if open > 0 {
+            return Err(format!("T1: {open} calls never ended"));
+        }
+        for tool in self.harness.scheduler.tools() {
+            if (tool.queued, tool.in_flight, tool.workers) != (0, 0, 0) {
+                return Err(format!("M1: left over at a tool: {tool:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The element that a number picks.
+fn nth<T>(from: &[T], at: usize) -> Option<&T> {
+    if from.is_empty() { None } else { from.get(at % from.len()) }
+}
