@@ -1,2 +1,93 @@
-//! Skeleton.
-fn main() {}
+//! The command `toolwave`: runs plans here or on a cluster, shows what they would do, and serves operators.
+//!
+//! Standard output holds the answer and nothing else; progress, notes, logs and errors go to standard error.
+
+mod args;
+mod check;
+mod cluster;
+mod document;
+mod failure;
+mod graph;
+mod inspect;
+mod interrupt;
+mod operator;
+mod output;
+mod permission;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod text;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    args::{Cli, Command},
+    failure::{Failure, Verdict},
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(&cli);
+    quiet_tool_panics();
+    let verdict = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("no runtime: {error}")))
+        .and_then(|runtime| {
+            let verdict = runtime.block_on(command(cli));
+            // A tool that blocks, or a reader of standard input, must not hold up the end of the process.
+            runtime.shutdown_background();
+            verdict
+        });
+    match verdict {
+        Ok(verdict) => verdict.exit_code(),
+        Err(failure) => {
+            output::note(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+async fn command(cli: Cli) -> Result<Verdict, Failure> {
+    match cli.command {
+        Command::Run(args) => run::run(args).await,
+        Command::Plan(args) => inspect::plan(args).await,
+        Command::Tools(args) => operator::tools(args).await,
+        Command::Workers(args) => operator::workers(args).await,
+        Command::Drain(args) => operator::drain(args).await,
+        Command::Cancel(args) => operator::cancel(args).await,
+    }
+}
+
+/// Logs would tear the progress bars, so they come only when they are asked for.
+fn log(cli: &Cli) {
+    let wanted = matches!(&cli.command, Command::Run(args) if args.embedded.worker_log);
+    let filter = match (wanted, std::env::var("RUST_LOG")) {
+        (_, Ok(filter)) => EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")),
+        (true, Err(_)) => EnvFilter::new("info"),
+        (false, Err(_)) => EnvFilter::new("off"),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(output::colour_wanted() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+}
+
+/// A tool that panics is reported as its call's failure; the default report, with a backtrace perhaps, would tear the
+/// progress and say it twice. Tools never run on the main thread, whose panics are bugs of this program.
+fn quiet_tool_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {
+        Some("main") => default(panic),
+        _ => {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(place, "a thread of the embedded cluster panicked");
+        }
+    }));
+}

@@ -1,1 +1,18 @@
-//! Skeleton.
+//! Accepts executions, decides through the pure scheduler, and dispatches calls to the workers that dial in.
+//!
+//! [`Coordinator::start`] runs all of it in tasks that it owns. Requests are checked in [`execution`], state is
+//! kept by one driver task behind [`handle::Handle`], workers come in through sessions.
+
+mod admin;
+pub mod catalogue;
+pub mod config;
+mod coordinator;
+mod driver;
+pub mod error;
+pub mod execution;
+pub mod handle;
+mod server;
+mod worker;
+
+pub use config::Config;
+pub use coordinator::{Coordinator, DrainReport, Failure, StartError};

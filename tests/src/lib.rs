@@ -1,1 +1,23 @@
-//! Skeleton.
+//! What tests and benchmarks of the whole share: clusters to talk to, workers to script, batches to run.
+//!
+//! [`Cluster`] runs a coordinator and workers in this process; [`Processes`] runs the real binaries;
+//! [`FakeWorker`] speaks the worker protocol by hand. All of them listen on free loopback ports, wait for
+//! what they start with a bound, and end what they started.
+
+pub mod bfcl;
+mod cluster;
+mod declared;
+mod fake_worker;
+mod forms;
+mod processes;
+
+use std::time::Duration;
+
+pub use cluster::Cluster;
+pub use declared::DeclaredTool;
+pub use fake_worker::FakeWorker;
+pub use forms::{Form, struct_from};
+pub use processes::{Binaries, Process, Processes, Profile};
+
+/// The longest that anything in a test is waited for. It bounds a test that has gone wrong; none waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(30);

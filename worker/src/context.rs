@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
+use toolwave_proto::v1::AttemptRef;
 
 /// Handed to [`Tool::call`](crate::Tool::call). Cheap to clone.
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ pub struct CallContext {
     call: Arc<CallIdentity>,
     deadline: Instant,
     cancelled: CancellationToken,
-    progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+    progress: ProgressSink,
 }
 
 /// Which attempt of which call.
@@ -36,6 +37,15 @@ pub struct Progress {
     pub message: String,
 }
 
+/// Where progress goes.
+#[derive(Clone, Debug)]
+enum ProgressSink {
+    Nowhere,
+    Channel(mpsc::Sender<Progress>),
+    /// One channel for all attempts of a worker: a channel for each would cost more than most calls.
+    Worker(AttemptRef, mpsc::Sender<(AttemptRef, Progress)>),
+}
+
 impl CallContext {
     /// For an attempt that must end by `deadline`; `cancelled` fires when it is no longer wanted.
     #[must_use]
@@ -43,9 +53,31 @@ impl CallContext {
         call: CallIdentity,
         deadline: Instant,
         cancelled: CancellationToken,
-        progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Progress>>,
     ) -> Self {
-        Self { call: Arc::new(call), deadline, cancelled, progress }
+        let progress = progress.map_or(ProgressSink::Nowhere, ProgressSink::Channel);
+        Self {
+            call: Arc::new(call),
+            deadline,
+            cancelled,
+            progress,
+        }
+    }
+
+    /// For an attempt of a worker.
+    pub(crate) fn of_attempt(
+        call: CallIdentity,
+        deadline: Instant,
+        cancelled: CancellationToken,
+        attempt: AttemptRef,
+        progress: mpsc::Sender<(AttemptRef, Progress)>,
+    ) -> Self {
+        Self {
+            call: Arc::new(call),
+            deadline,
+            cancelled,
+            progress: ProgressSink::Worker(attempt, progress),
+        }
     }
 
     /// Which attempt of which call.
@@ -78,21 +110,29 @@ impl CallContext {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// True once the attempt is no longer wanted: a blocking tool asks this between steps, and returns.
+    /// True once the attempt is no longer wanted or its time is over: a blocking tool asks this between
+    /// steps, and returns.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.is_cancelled()
     }
 
-    /// Ends when the attempt is no longer wanted.
+    /// Ends when the attempt is no longer wanted or its time is over.
     pub async fn cancelled(&self) {
         self.cancelled.cancelled().await;
     }
 
     /// Tells watchers how far it is. Dropped when they are slow.
     pub fn progress(&self, fraction: Option<f64>, message: impl Into<String>) {
-        if let Some(sender) = &self.progress {
-            let _ = sender.try_send(Progress { fraction, message: message.into() });
+        let progress = |message: String| Progress { fraction, message };
+        match &self.progress {
+            ProgressSink::Nowhere => {}
+            ProgressSink::Channel(sender) => {
+                let _ = sender.try_send(progress(message.into()));
+            }
+            ProgressSink::Worker(attempt, sender) => {
+                let _ = sender.try_send((*attempt, progress(message.into())));
+            }
         }
     }
 }

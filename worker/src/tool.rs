@@ -17,9 +17,34 @@ pub trait Tool: Send + Sync + 'static {
     /// Name, schema, and what the operator declares. Asked for when the tool is registered, not for each call.
     fn declaration(&self) -> Declaration;
 
-    /// Runs one attempt. Parameters have passed the declared schema. Dropping the future must stop the work;
-    /// a tool that cannot be stopped so watches [`CallContext::cancelled`] and returns when it has stopped.
-    fn call<'a>(&'a self, parameters: Parameters, context: CallContext) -> BoxFuture<'a, Result<Output, ToolError>>;
+    /// Runs one attempt. Parameters have passed the declared schema. How it is stopped early: [`Tool::stopping`].
+    fn call<'a>(
+        &'a self,
+        parameters: Parameters,
+        context: CallContext,
+    ) -> BoxFuture<'a, Result<Output, ToolError>>;
+
+    /// How a call is stopped when it is no longer wanted or its time is over.
+    fn stopping(&self) -> Stopping {
+        Stopping::Drop
+    }
+
+    /// True when a call nearly always ends in some microseconds, without waiting: it is then tried at once, in
+    /// the loop that serves the session. A call that waits nevertheless goes on as others do.
+    fn quick(&self) -> bool {
+        false
+    }
+}
+
+/// How a call is stopped early. The slot is free, and the end reported, only when it has stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stopping {
+    /// [`CallContext::cancelled`] fires and the future is dropped, which must stop the work.
+    #[default]
+    Drop,
+    /// [`CallContext::cancelled`] fires, and the worker waits until the future ends: for work that goes on
+    /// without its future, such as a blocking thread or a process that is still being ended.
+    Wait,
 }
 
 /// A tool that several places share.
@@ -129,7 +154,8 @@ impl Parameters {
     /// # Errors
     /// `INVALID_PARAMETERS`, with what serde says, when the text does not fit the type.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ToolError> {
-        serde_json::from_slice(&self.0).map_err(|error| ToolError::new("INVALID_PARAMETERS", error.to_string()))
+        serde_json::from_slice(&self.0)
+            .map_err(|error| ToolError::new("INVALID_PARAMETERS", error.to_string()))
     }
 }
 
@@ -153,6 +179,20 @@ impl Output {
     #[must_use]
     pub fn from_json(text: Bytes) -> Self {
         Self(text)
+    }
+
+    /// From text of which it is not known whether it is JSON.
+    ///
+    /// # Errors
+    /// `BROKEN_OUTPUT` when it is not.
+    pub fn check_json(text: Bytes) -> Result<Self, ToolError> {
+        match serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(ToolError::new(
+                "BROKEN_OUTPUT",
+                format!("the result is no JSON: {error}"),
+            )),
+        }
     }
 
     /// The text.
@@ -181,14 +221,20 @@ pub struct ToolError {
     /// Not before this; slows the tool's whole queue.
     pub retry_after: Option<Duration>,
     /// More, for programs.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
 }
 
 impl ToolError {
     /// An error that is final.
     #[must_use]
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), retryable: false, retry_after: None, details: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            retryable: false,
+            retry_after: None,
+            details: None,
+        }
     }
 
     /// Says that the call may be tried again: this attempt had no effect.
@@ -209,7 +255,7 @@ impl ToolError {
     /// Adds details for programs.
     #[must_use]
     pub fn details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 }

@@ -188,6 +188,12 @@ pub(crate) fn started(
     }
     let Some(record) = call.attempts.last_mut().filter(|record| record.started_at.is_none()) else { return };
     record.started_at = Some(now);
+    if let Some(worker) = cluster.workers.get_mut(&worker)
+        && let Some(occupancy) = worker.occupied.get_mut(&attempt)
+    {
+        // Known to be there.
+        occupancy.sequence = 0;
+    }
     let due = now + call.timeout + cluster.config.timeout_slack;
     cluster.timers.arm(&mut call.timer, due, Timer::Call(attempt.call));
     out.push(Action::Started { attempt, worker });

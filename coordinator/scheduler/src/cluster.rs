@@ -184,6 +184,19 @@ impl Cluster {
         self.refresh(key);
     }
 
+    /// A tool got a limit per worker, or lost it: what is in flight already counts too, or is counted no more.
+    pub(crate) fn recount_by_worker(&mut self, tool: ToolKey, counts: bool) {
+        for worker in self.workers.values_mut() {
+            let live = worker.occupied.values().filter(|o| o.counted.is_some_and(|counted| counted.tool == tool));
+            let live = live.count() as u32;
+            if counts && live > 0 {
+                worker.by_tool.insert(tool, live);
+            } else {
+                worker.by_tool.remove(&tool);
+            }
+        }
+    }
+
     /// Brings the lists in which a worker stands in line with its state, and its timer.
     pub(crate) fn refresh(&mut self, key: WorkerKey) {
         let Some(worker) = self.workers.get_mut(&key) else { return };

@@ -25,7 +25,7 @@ pub struct Config {
     pub startup_grace: Duration,
     /// A call whose attempts ended the sessions of so many workers is poison.
     pub max_losses: u32,
-    /// Refusals of one call (no attempt charged) before it counts as an attempt.
+    /// Refusals of one call before it ends; none is charged as an attempt.
     pub max_refusals: u32,
     /// Waiting this long lifts a call's standing by one priority.
     pub aging: Duration,

@@ -73,7 +73,7 @@ fn add(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<ToolKey>) {
 /// What it means that a worker does not list an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unlisted {
-    /// It came back and lists all it has: the dispatch never reached it.
+    /// It came back and lists all it has: a dispatch of which it never showed a sign did not reach it.
     NeverRead,
     /// It had read the dispatch and has lost the attempt.
     Lost,
@@ -91,16 +91,19 @@ fn reconcile(
     let listed: FxHashSet<AttemptKey> = in_flight.iter().copied().collect();
     let Some(worker) = cluster.workers.get_mut(&key) else { return };
     let session = worker.session();
-    let mut missing: Vec<(AttemptKey, OccupancyState)> = Vec::new();
+    let mut missing: Vec<(AttemptKey, OccupancyState, AttemptFailure)> = Vec::new();
     for (attempt, occupancy) in &mut worker.occupied {
         if !listed.contains(attempt) && occupancy.sequence <= read {
-            missing.push((*attempt, occupancy.state));
-        } else if unlisted == Unlisted::NeverRead {
-            // It is known to be there: later heartbeats must list it, whatever they have read of this session.
+            // What was known to be there was read, whatever the worker says by leaving it out.
+            let never_read = unlisted == Unlisted::NeverRead && occupancy.sequence > 0;
+            let failure = if never_read { AttemptFailure::Refused } else { AttemptFailure::WorkerLost };
+            missing.push((*attempt, occupancy.state, failure));
+        } else if unlisted == Unlisted::NeverRead || occupancy.sequence <= read {
+            // It is known to be there: from now on the worker must list it, on this session and on later ones.
             occupancy.sequence = 0;
         }
     }
-    missing.sort_unstable_by_key(|(attempt, _)| *attempt);
+    missing.sort_unstable_by_key(|(attempt, ..)| *attempt);
     for attempt in in_flight {
         let known = worker.occupied.get(attempt).map(|occupancy| occupancy.state);
         let repeat = unlisted == Unlisted::NeverRead;
@@ -116,14 +119,13 @@ fn reconcile(
             }
         }
     }
-    for (attempt, state) in missing {
-        cluster.release(key, attempt, executions);
+    // All slots first: what the failure of one ends (fail-fast) must not be aborted where it never was.
+    for (attempt, ..) in &missing {
+        cluster.release(key, *attempt, executions);
+    }
+    for (attempt, state, failure) in missing {
         if state == OccupancyState::Live {
-            let failure = match unlisted {
-                Unlisted::NeverRead => AttemptFailure::Refused,
-                Unlisted::Lost => AttemptFailure::WorkerLost,
-            };
-            if unlisted == Unlisted::Lost
+            if failure == AttemptFailure::WorkerLost
                 && let Some(worker) = cluster.workers.get_mut(&key)
             {
                 worker.count_fault(now, &cluster.config);

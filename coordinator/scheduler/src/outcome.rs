@@ -58,21 +58,21 @@ pub enum Cause {
     },
     /// The execution's deadline passed.
     Deadline {
-        /// An attempt had been dispatched.
+        /// An attempt was dispatched that was not refused: it may have had its effect.
         started: bool,
     },
     /// The execution was cancelled.
     Cancelled {
         /// By whom.
         reason: CancelReason,
-        /// An attempt had been dispatched.
+        /// An attempt was dispatched that was not refused: it may have had its effect.
         started: bool,
     },
     /// Another call failed first and the execution is fail-fast.
     FailFast {
         /// The call that failed.
         root: CallKey,
-        /// An attempt had been dispatched.
+        /// An attempt was dispatched that was not refused: it may have had its effect.
         started: bool,
     },
     /// A dependency, however far up, did not succeed.

@@ -1,22 +1,36 @@
 //! What must be true when a call ends: the outcome fits the cause, and the cause is real.
 
 use toolwave_scheduler::{
-    AttemptEnd, AttemptFailure, CallKey, Cause, Event, FinishedCall, Outcome, Preparation, WorkerCondition,
+    AttemptEnd, AttemptFailure, AttemptKey, CallKey, Cause, Event, FinishedCall, Outcome, Preparation,
+    WorkerCondition,
 };
 
-use super::shadow::{Ending, Input, Shadow, State, Verdict, ensure};
+use super::{
+    entities::{Ending, State},
+    shadow::{Input, Shadow, Verdict, ensure},
+};
 
 impl Shadow {
     /// Judges one `FinishCall`, and takes it in.
     pub(crate) fn finish_call(&mut self, input: &Input<'_>, finished: &FinishedCall) -> Verdict {
         let key = finished.call;
-        let Some(call) = self.call(key) else { return Err(format!("T1: FinishCall for {key}, which is not known")) };
-        ensure!(!call.done(), "T1: a second FinishCall for {key}: was {:?}, now {:?}", call.state, finished.outcome);
-        if let State::InFlight(number) = call.state
-            && let Cause::Attempt { failure } = finished.cause
-        {
+        let Some(call) = self.call(key) else {
+            return Err(format!("T1: FinishCall for {key}, which is not known"));
+        };
+        ensure!(
+            !call.done(),
+            "T1: a second FinishCall for {key}: was {:?}, now {:?}",
+            call.state,
+            finished.outcome
+        );
+        let failure = match finished.cause {
+            Cause::Attempt { failure } => Some(failure),
+            Cause::Poison { .. } => Some(AttemptFailure::WorkerLost),
+            _ => None,
+        };
+        if let (State::InFlight(number), Some(failure)) = (call.state, failure) {
             let ending = self.ending_by_timer(input, key, number, failure)?;
-            self.end_attempt(toolwave_scheduler::AttemptKey { call: key, number }, ending);
+            self.end_attempt(AttemptKey { call: key, number }, ending);
         }
         self.check_cause(input, finished)?;
         self.check_records(finished)?;
@@ -38,7 +52,9 @@ impl Shadow {
         };
         let spec = &execution.submission.calls[key.index as usize];
         let outcome = finished.outcome;
-        let dispatched = !call.attempts.is_empty();
+        // Proof that it did not run may come in the very step in which it ends.
+        let proven_now = call.state == State::Ending(Ending::NotRead);
+        let started_once = |says: bool| says == (call.charged() > 0) || (says && proven_now);
         let outcomes: &[Outcome] = match finished.cause {
             Cause::None => {
                 ensure!(
@@ -51,14 +67,15 @@ impl Shadow {
             Cause::Attempt { failure } => return self.check_last_failure(finished, failure),
             Cause::Rejected => {
                 ensure!(
-                    spec.preparation == Preparation::Rejected || call.state == State::Ending(Ending::Rejected),
+                    spec.preparation == Preparation::Rejected
+                        || call.state == State::Ending(Ending::Rejected),
                     "{key} is rejected for nothing"
                 );
                 &[Outcome::Rejected]
             }
             Cause::UnknownTool => {
                 let declared = self.tools.get(&call.tool).is_some_and(|tool| tool.spec.is_some());
-                ensure!(!declared && !dispatched, "{key}: its tool is known");
+                ensure!(!declared && call.attempts.is_empty(), "{key}: its tool is known");
                 ensure!(
                     self.now.since_origin() >= self.config.startup_grace,
                     "{key}: unknown tool within the startup grace"
@@ -67,7 +84,10 @@ impl Shadow {
             }
             Cause::NoWorker { .. } => {
                 ensure!(matches!(input, Input::Timeout), "{key}: no worker, out of time");
-                ensure!(self.now.since_origin() >= self.config.startup_grace, "{key}: no worker within the startup grace");
+                ensure!(
+                    self.now.since_origin() >= self.config.startup_grace,
+                    "{key}: no worker within the startup grace"
+                );
                 let host = self.workers.values().find(|worker| {
                     worker.detached.is_none()
                         && !worker.spec.draining
@@ -75,17 +95,28 @@ impl Shadow {
                         && worker.spec.tools.contains(&call.tool)
                         && self.condition(worker.spec.worker) == Some(WorkerCondition::Ready)
                 });
-                ensure!(host.is_none(), "{key}: no worker, but {:?} is healthy and hosts the tool", host.map(|w| &w.spec));
+                ensure!(
+                    host.is_none(),
+                    "{key}: no worker, but {:?} is healthy and hosts the tool",
+                    host.map(|w| &w.spec)
+                );
                 &[Outcome::Unavailable]
             }
             Cause::QueueTimeout { timeout } => {
-                ensure!(spec.queue_timeout == Some(timeout), "{key}: not its queue timeout");
                 ensure!(
-                    call.ready_at.is_some_and(|ready| self.now.since(ready) >= timeout),
+                    spec.queue_timeout == Some(timeout),
+                    "{key}: not its queue timeout"
+                );
+                ensure!(
+                    call.ready_at
+                        .is_some_and(|ready| self.now.since(ready) >= timeout),
                     "{key}: queue timeout after {:?}",
                     call.ready_at.map(|ready| self.now.since(ready))
                 );
-                ensure!(!matches!(call.state, State::InFlight(_)), "{key}: queue timeout while in flight");
+                ensure!(
+                    !matches!(call.state, State::InFlight(_)),
+                    "{key}: queue timeout while in flight"
+                );
                 &[Outcome::Unavailable, Outcome::TimedOut]
             }
             Cause::Poison { losses } => {
@@ -102,14 +133,14 @@ impl Shadow {
                     "{key}: deadline before {}",
                     execution.submission.deadline
                 );
-                ensure!(started == dispatched, "{key}: says started = {started}");
+                ensure!(started_once(started), "{key}: says started = {started}");
                 &[Outcome::DeadlineExceeded]
             }
             Cause::Cancelled { reason, started } => {
                 let asked = matches!(input, Input::Event(Event::Cancel { execution, reason: why })
                     if *execution == key.execution && *why == reason);
                 ensure!(asked, "{key} is cancelled, and nobody asked");
-                ensure!(started == dispatched, "{key}: says started = {started}");
+                ensure!(started_once(started), "{key}: says started = {started}");
                 &[Outcome::Cancelled]
             }
             Cause::FailFast { root, started } => {
@@ -118,23 +149,37 @@ impl Shadow {
                     matches!(self.call(root).map(|root| root.state), Some(State::Done(outcome)) if outcome != Outcome::Succeeded),
                     "{key}: {root} has not failed"
                 );
-                ensure!(started == dispatched, "{key}: says started = {started}");
+                ensure!(started_once(started), "{key}: says started = {started}");
                 &[Outcome::Cancelled]
             }
             Cause::Dependency { root } => {
-                ensure!(execution.doomed(key.index), "{key} is skipped, and no dependency of it failed");
-                ensure!(self.roots(key).contains(&root), "D2: {root} is not the root of {key}'s failure: {:?}", self.roots(key));
-                ensure!(!dispatched, "{key} is skipped and was dispatched");
+                ensure!(
+                    execution.doomed(key.index),
+                    "{key} is skipped, and no dependency of it failed"
+                );
+                ensure!(
+                    self.roots(key).contains(&root),
+                    "D2: {root} is not the root of {key}'s failure: {:?}",
+                    self.roots(key)
+                );
+                ensure!(call.attempts.is_empty(), "{key} is skipped and was dispatched");
                 &[Outcome::Skipped]
             }
         };
-        ensure!(outcomes.contains(&outcome), "{key}: {:?} is no outcome for {:?}", outcome, finished.cause);
+        ensure!(
+            outcomes.contains(&outcome),
+            "{key}: {:?} is no outcome for {:?}",
+            outcome,
+            finished.cause
+        );
         Ok(())
     }
 
     /// The calls at the root of a skipped call's failure.
     fn roots(&self, key: CallKey) -> Vec<CallKey> {
-        let Some(execution) = self.executions.get(&key.execution) else { return Vec::new() };
+        let Some(execution) = self.executions.get(&key.execution) else {
+            return Vec::new();
+        };
         execution.needs[key.index as usize]
             .iter()
             .filter(|(_, need)| *need == toolwave_scheduler::plan::Need::Success)
@@ -163,14 +208,27 @@ impl Shadow {
         };
         let real = match ending {
             Some(Ending::Reported(AttemptEnd::Failed(reported))) => {
-                reported == failure || (reported == AttemptFailure::Aborted && failure == AttemptFailure::WorkerLost)
+                reported == failure
+                    || (reported == AttemptFailure::Aborted && failure == AttemptFailure::WorkerLost)
             }
-            Some(Ending::Lost) => failure == AttemptFailure::WorkerLost,
+            // Late timers: its timeout and its worker's lease were both over.
+            Some(Ending::Lost) => {
+                let attempt = AttemptKey {
+                    call: key,
+                    number: call.attempts.len() as u32,
+                };
+                failure == AttemptFailure::WorkerLost
+                    || (failure == AttemptFailure::TimedOut
+                        && self.due(attempt).is_some_and(|due| self.now >= due))
+            }
             Some(Ending::TimedOut) => failure == AttemptFailure::TimedOut,
             Some(Ending::NotRead) => failure == AttemptFailure::Refused,
             _ => false,
         };
-        ensure!(real, "{key}: its last attempt ended with {ending:?}, not {failure:?}");
+        ensure!(
+            real,
+            "{key}: its last attempt ended with {ending:?}, not {failure:?}"
+        );
         let (outcome, repeats) = match failure {
             AttemptFailure::ToolError { retryable, .. } => (Outcome::Failed, retryable),
             AttemptFailure::BrokenContract | AttemptFailure::ResultTooLarge => (Outcome::Failed, false),
@@ -179,7 +237,11 @@ impl Shadow {
             AttemptFailure::WorkerLost | AttemptFailure::Aborted => (Outcome::Unknown, false),
             AttemptFailure::Refused => (Outcome::Unavailable, true),
         };
-        ensure!(finished.outcome == outcome, "P2: {key} ended {:?} after {failure:?}", finished.outcome);
+        ensure!(
+            finished.outcome == outcome,
+            "P2: {key} ended {:?} after {failure:?}",
+            finished.outcome
+        );
         let charged = call.charged();
         let bounded = call.losses() < self.config.max_losses && call.refusals() <= self.config.max_refusals;
         let room = execution.submission.deadline.since(self.now) > call.retry.max_backoff + call.timeout;
@@ -195,9 +257,20 @@ impl Shadow {
     fn check_records(&self, finished: &FinishedCall) -> Verdict {
         let key = finished.call;
         let Some(call) = self.call(key) else { return Ok(()) };
-        let told: Vec<_> = finished.attempts.iter().map(|a| (a.number, a.worker, a.dispatched_at)).collect();
-        let seen: Vec<_> = call.attempts.iter().map(|a| (a.number, a.worker, a.dispatched_at)).collect();
-        ensure!(told == seen, "{key}: the record of attempts says {told:?}, the dispatches were {seen:?}");
+        let told: Vec<_> = finished
+            .attempts
+            .iter()
+            .map(|a| (a.number, a.worker, a.dispatched_at))
+            .collect();
+        let seen: Vec<_> = call
+            .attempts
+            .iter()
+            .map(|a| (a.number, a.worker, a.dispatched_at))
+            .collect();
+        ensure!(
+            told == seen,
+            "{key}: the record of attempts says {told:?}, the dispatches were {seen:?}"
+        );
         for (record, attempt) in finished.attempts.iter().zip(&call.attempts) {
             let last = record.number == finished.attempts.last().map_or(0, |last| last.number);
             let succeeded = last && finished.outcome == Outcome::Succeeded;
@@ -215,10 +288,16 @@ impl Shadow {
                 attempt.started_at,
                 record.started_at
             );
-            ensure!(record.ended_at.is_some(), "{key}#{}: no end in the record of an ended call", record.number);
+            ensure!(
+                record.ended_at.is_some(),
+                "{key}#{}: no end in the record of an ended call",
+                record.number
+            );
         }
+        // What became ready in the step that ended it has not been seen ready.
+        let ready_now = call.ready_at.is_none() && finished.ready_at == Some(self.now);
         ensure!(
-            finished.ready_at == call.ready_at || finished.outcome == Outcome::Rejected,
+            finished.ready_at == call.ready_at || ready_now || finished.outcome == Outcome::Rejected,
             "{key}: ready at {:?}, not {:?}",
             call.ready_at,
             finished.ready_at

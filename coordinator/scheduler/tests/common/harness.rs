@@ -29,7 +29,8 @@ impl Harness {
 
     /// Gives one event to the scheduler.
     pub(crate) fn event(&mut self, event: Event) -> Result<Vec<Action>, String> {
-        self.log.push(format!("{:>10} {}", self.now.to_string(), brief(&event)));
+        self.log
+            .push(format!("{:>10} {}", self.now.to_string(), brief(&event)));
         let before = self.scheduler.workers(self.now);
         self.shadow.begin(self.now, &Input::Event(&event), before);
         let mut actions = Vec::new();
@@ -77,7 +78,10 @@ impl Harness {
         while self.scheduler.next_timeout().is_some_and(|due| due <= self.now) {
             again += 1;
             if again > MOST_TIMERS_AT_ONCE {
-                return Err(format!("timers: still due at {} after firing {again} times", self.now));
+                return Err(format!(
+                    "timers: still due at {} after firing {again} times",
+                    self.now
+                ));
             }
             actions.extend(self.fire()?);
         }
@@ -87,6 +91,17 @@ impl Harness {
     fn end(&mut self, input: &Input<'_>, actions: &[Action]) -> Result<(), String> {
         for action in actions {
             self.log.push(format!("{:>10}   -> {}", "", brief(action)));
+        }
+        for worker in self.scheduler.workers(self.now) {
+            let before = self.shadow.condition(worker.worker);
+            if before.is_some_and(|before| before != worker.condition) {
+                self.log.push(format!(
+                    "{:>10}   {} is {:?}",
+                    "",
+                    brief(&worker.worker),
+                    worker.condition
+                ));
+            }
         }
         self.shadow.finish(input, actions, &self.scheduler)
     }

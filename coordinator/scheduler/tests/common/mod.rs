@@ -4,8 +4,11 @@
 #![allow(dead_code, reason = "each test target uses its own part")]
 
 pub(crate) mod checks;
+pub(crate) mod entities;
 pub(crate) mod finish;
 pub(crate) mod harness;
+pub(crate) mod lab;
+pub(crate) mod placement;
 pub(crate) mod shadow;
 pub(crate) mod state;
 

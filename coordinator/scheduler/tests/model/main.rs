@@ -6,6 +6,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod course;
+mod faults;
 mod process;
 mod script;
 mod world;
@@ -44,7 +46,10 @@ fn run(script: &Script) -> Result<Vec<String>, Broken> {
         .unwrap_or_else(|panic| Err(format!("panic: {}", text(panic.as_ref()))));
     match verdict {
         Ok(()) => Ok(world.harness.log),
-        Err(what) => Err(Broken { what, log: world.harness.log }),
+        Err(what) => Err(Broken {
+            what,
+            log: world.harness.log,
+        }),
     }
 }
 
@@ -65,15 +70,20 @@ proptest! {
     })]
 
     #[test]
-    fn every_invariant_holds_after_every_step_of_any_script(
-        setup in any::<u64>(),
-        steps in prop::collection::vec((0..Step::KINDS, any::<u16>(), any::<u32>()), 1..60),
-    ) {
-        let script = Script::decode(setup, &steps);
+    fn every_invariant_holds_after_every_step_of_any_script(script in scripts()) {
         if let Err(broken) = run(&script) {
             return Err(TestCaseError::fail(broken.report(&script)));
         }
     }
+}
+
+/// Any script.
+fn scripts() -> impl Strategy<Value = Script> {
+    (
+        any::<u64>(),
+        prop::collection::vec((0..Step::KINDS, any::<u16>(), any::<u32>()), 1..60),
+    )
+        .prop_map(|(setup, steps)| Script::decode(setup, &steps))
 }
 
 #[test]
@@ -91,8 +101,13 @@ fn every_invariant_holds_over_a_range_of_seeds() {
             broken.push((seed, why));
         }
     }
-    let Some((seed, shortest)) = broken.iter().min_by_key(|(_, why)| why.log.len()) else { return };
-    let all: Vec<String> = broken.iter().map(|(seed, why)| format!("seed {seed}: {}", why.what)).collect();
+    let Some((seed, shortest)) = broken.iter().min_by_key(|(_, why)| why.log.len()) else {
+        return;
+    };
+    let all: Vec<String> = broken
+        .iter()
+        .map(|(seed, why)| format!("seed {seed}: {}", why.what))
+        .collect();
     panic!(
         "{}\n\n{} of {} seeds broke an invariant:\n{}\nthe shortest is seed {seed}",
         shortest.report(&Script::from_seed(*seed)),
@@ -109,4 +124,70 @@ fn the_same_script_gives_the_same_actions() {
         let log = |run: Result<Vec<String>, Broken>| run.unwrap_or_else(|broken| broken.log);
         assert_eq!(log(run(&script)), log(run(&script)), "seed {seed}");
     }
+}
+
+/// A model that never gets somewhere proves nothing about it.
+#[test]
+fn the_scripts_reach_every_corner() {
+    const CORNERS: [&str; 40] = [
+        "-> Refused",
+        "-> Resolve",
+        "-> Started",
+        "-> Late",
+        "-> Abort",
+        "reason: Superseded",
+        "reason: LeaseExpired",
+        "reason: AbortUnconfirmed",
+        "-> ForgetWorker",
+        "failure: WorkerLost, backoff",
+        "failure: TimedOut, backoff",
+        "failure: Refused, backoff: 0ns",
+        "failure: ToolError",
+        "outcome: Succeeded",
+        "outcome: Failed, cause: Attempt { failure: ToolError { retryable: true",
+        "outcome: Failed, cause: Attempt { failure: ToolError { retryable: false",
+        "cause: Attempt { failure: BrokenContract",
+        "cause: Attempt { failure: ResultTooLarge",
+        "outcome: Failed, cause: Poison",
+        "outcome: Rejected, cause: Rejected",
+        "outcome: Rejected, cause: UnknownTool",
+        "outcome: TimedOut",
+        "cause: Deadline { started: true",
+        "cause: Deadline { started: false",
+        "cause: Cancelled { reason: Requested, started: true",
+        "cause: Cancelled { reason: ClientGone, started: false",
+        "cause: FailFast",
+        "outcome: Skipped",
+        "outcome: Unavailable, cause: Attempt { failure: WorkerLost",
+        "outcome: Unavailable, cause: Attempt { failure: Refused",
+        "outcome: Unavailable, cause: NoWorker",
+        "outcome: Unavailable, cause: QueueTimeout",
+        "outcome: Unknown",
+        "number: 4",
+        "end: Goodbye",
+        "WorkerGone",
+        "ToolsChanged",
+        "draining: true",
+        "call { E(9)",
+        " is Ejected",
+    ];
+    let mut reached = [0u32; CORNERS.len()];
+    for seed in 0..400 {
+        let log = run(&Script::from_seed(seed))
+            .unwrap_or_else(|broken| broken.log)
+            .join("\n");
+        for (count, corner) in reached.iter_mut().zip(CORNERS) {
+            *count += u32::from(log.contains(corner));
+        }
+    }
+    for (count, corner) in reached.iter().zip(CORNERS) {
+        println!("{count:>5} scripts reach {corner}");
+    }
+    let missed: Vec<&str> = CORNERS
+        .into_iter()
+        .zip(reached)
+        .filter(|&(_, count)| count == 0)
+        .map(|(corner, _)| corner)
+        .collect();
+    assert!(missed.is_empty(), "no script reaches {missed:?}");
 }

@@ -72,9 +72,19 @@ impl Process {
         let up = self
             .unacknowledged
             .iter()
-            .map(|&(attempt, end)| Event::AttemptFinished { session, attempt, end })
+            .map(|&(attempt, end)| Event::AttemptFinished {
+                session,
+                attempt,
+                end,
+            })
             .collect();
-        self.link = Some(Link { session, down: VecDeque::new(), up, read: 0, half_open: false });
+        self.link = Some(Link {
+            session,
+            down: VecDeque::new(),
+            up,
+            read: 0,
+            half_open: false,
+        });
         Event::WorkerJoined {
             session,
             worker: WorkerSpec {
@@ -106,10 +116,9 @@ impl Process {
                 return Some(attempt);
             }
             Down::Abort(attempt) => {
-                if self.running.contains_key(&attempt) {
-                    if stubborn(attempt) {
-                        self.running.insert(attempt, true);
-                    } else {
+                if let Some(told) = self.running.get_mut(&attempt) {
+                    *told = true;
+                    if !stubborn(attempt) {
                         self.end(attempt, AttemptEnd::Failed(AttemptFailure::Aborted));
                     }
                 }
@@ -128,16 +137,30 @@ impl Process {
         }
     }
 
+    /// A running attempt is lost without a word.
+    pub(crate) fn lose(&mut self, which: usize) -> Option<AttemptKey> {
+        let attempt = self.running.keys().nth(which % self.running.len()).copied()?;
+        self.running.remove(&attempt).map(|_| attempt)
+    }
+
     fn report(&mut self, attempt: AttemptKey, end: AttemptEnd) {
         self.unacknowledged.push((attempt, end));
-        self.say(|session| Event::AttemptFinished { session, attempt, end });
+        self.say(|session| Event::AttemptFinished {
+            session,
+            attempt,
+            end,
+        });
     }
 
     /// Attempts and results that the present stream does not carry yet.
     pub(crate) fn beat(&mut self) {
         let in_flight: Vec<AttemptKey> = self.running.keys().copied().collect();
         let read = self.link.as_ref().map_or(0, |link| link.read);
-        self.say(|session| Event::WorkerSeen { session, in_flight, dispatches_read: read });
+        self.say(|session| Event::WorkerSeen {
+            session,
+            in_flight,
+            dispatches_read: read,
+        });
     }
 
     pub(crate) fn say(&mut self, what: impl FnOnce(SessionKey) -> Event) {

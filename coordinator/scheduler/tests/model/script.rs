@@ -4,8 +4,8 @@
 use std::{fmt, time::Duration};
 
 use toolwave_scheduler::{
-    AttemptEnd, AttemptFailure, CallSpec, CancelReason, Config, ExecutionKey, OnFailure, Preparation, RetryPolicy,
-    Schedule, Submission, TenantKey, Time, ToolKey, ToolSpec,
+    AttemptEnd, AttemptFailure, CallSpec, CancelReason, Config, ExecutionKey, OnFailure, Preparation,
+    RetryPolicy, Schedule, Submission, TenantKey, Time, ToolKey, ToolSpec,
     plan::{Edge, Need, Plan},
 };
 
@@ -15,7 +15,7 @@ use crate::common::{ms, s};
 pub(crate) const TOOLS: u32 = 3;
 
 /// A whole run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) config: Config,
     pub(crate) tools: Vec<ToolSpec>,
@@ -35,35 +35,87 @@ pub(crate) struct Host {
 pub(crate) enum Step {
     /// Everything that is on its way arrives, and everything asked is answered.
     Pump,
-    Submit { shape: u32, calls: u32 },
+    Submit {
+        shape: u32,
+        calls: u32,
+    },
     /// A running attempt ends.
-    End { at: u16, end: AttemptEnd },
+    End {
+        at: u16,
+        end: AttemptEnd,
+    },
     Advance(Duration),
     /// Some messages arrive.
-    Deliver { at: u16, down: u8, up: u8 },
-    Resolve { at: u16, reject: bool },
+    Deliver {
+        at: u16,
+        down: u8,
+        up: u8,
+    },
+    Resolve {
+        at: u16,
+        reject: bool,
+    },
     /// The stream ends; the worker finds out now or later, and what was on its way is lost.
-    Break { at: u16 },
-    Crash { at: u16 },
+    Break {
+        at: u16,
+    },
+    Crash {
+        at: u16,
+    },
     /// A new process under the name of one that crashed, or that is still there.
-    Restart { at: u16 },
-    Reconnect { at: u16 },
+    Restart {
+        at: u16,
+    },
+    Reconnect {
+        at: u16,
+    },
     /// What the worker says is lost from now on; it hears and works on.
-    HalfOpen { at: u16 },
+    HalfOpen {
+        at: u16,
+    },
     /// Stops or goes on: no heartbeats, nothing read, nothing ends.
-    Hang { at: u16 },
-    Drain { at: u16, draining: bool },
-    Goodbye { at: u16 },
-    Cancel { at: u16, reason: CancelReason },
-    ToolsChanged { at: u16, tools: u32 },
-    Redeclare { tool: u32, spec: ToolSpec },
+    Hang {
+        at: u16,
+    },
+    Drain {
+        at: u16,
+        draining: bool,
+    },
+    Goodbye {
+        at: u16,
+    },
+    Cancel {
+        at: u16,
+        reason: CancelReason,
+    },
+    ToolsChanged {
+        at: u16,
+        tools: u32,
+    },
+    Redeclare {
+        tool: u32,
+        spec: ToolSpec,
+    },
     /// A report comes twice.
-    Duplicate { at: u16 },
+    Duplicate {
+        at: u16,
+    },
     /// A word of a session that ended comes after all.
-    Stale { at: u16 },
-    Heartbeat { at: u16 },
+    Stale {
+        at: u16,
+    },
+    Heartbeat {
+        at: u16,
+    },
     /// The worker refuses the next dispatches that it reads.
-    Refuse { at: u16, count: u8 },
+    Refuse {
+        at: u16,
+        count: u8,
+    },
+    /// The worker loses an attempt without a word.
+    Lose {
+        at: u16,
+    },
     /// Time passes and no timer fires before the next event.
     Lag(Duration),
 }
@@ -81,19 +133,30 @@ impl fmt::Display for Script {
     }
 }
 
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 // === impl Script ===
 
 impl Script {
     pub(crate) fn from_seed(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let steps: Vec<(u8, u16, u32)> =
-            (0..rng.usize(5..90)).map(|_| (rng.u8(0..Step::KINDS), rng.u16(..), rng.u32(..))).collect();
+        let steps: Vec<(u8, u16, u32)> = (0..rng.usize(5..90))
+            .map(|_| (rng.u8(0..Step::KINDS), rng.u16(..), rng.u32(..)))
+            .collect();
         Self::decode(rng.u64(..), &steps)
     }
 
     pub(crate) fn decode(setup: u64, steps: &[(u8, u16, u32)]) -> Self {
         let mut rng = fastrand::Rng::with_seed(setup);
-        let mut config = Config { seed: setup, startup_grace: Duration::ZERO, ..Config::default() };
+        let mut config = Config {
+            seed: setup,
+            startup_grace: Duration::ZERO,
+            ..Config::default()
+        };
         if rng.u8(..4) == 0 {
             config.startup_grace = s(20);
         }
@@ -115,15 +178,29 @@ impl Script {
         }
         let tools = (0..TOOLS).map(|_| tool_spec(&mut rng)).collect();
         let processes = (0..rng.usize(1..5))
-            .map(|_| Host { slots: rng.u32(..20).clamp(1, 4) % 4 + u32::from(rng.u8(..12) > 0), tools: some_tools(rng.u32(1..8)) })
+            .map(|_| Host {
+                slots: rng.u32(..20).clamp(1, 4) % 4 + u32::from(rng.u8(..12) > 0),
+                tools: some_tools(rng.u32(1..8)),
+            })
             .collect();
-        Self { config, tools, processes, steps: steps.iter().map(|&(kind, at, more)| Step::decode(kind, at, more)).collect() }
+        Self {
+            config,
+            tools,
+            processes,
+            steps: steps
+                .iter()
+                .map(|&(kind, at, more)| Step::decode(kind, at, more))
+                .collect(),
+        }
     }
 }
 
 /// The tools whose bits are set.
 pub(crate) fn some_tools(bits: u32) -> Vec<ToolKey> {
-    (0..TOOLS).filter(|tool| bits & (1 << tool) != 0).map(ToolKey).collect()
+    (0..TOOLS)
+        .filter(|tool| bits & (1 << tool) != 0)
+        .map(ToolKey)
+        .collect()
 }
 
 fn tool_spec(rng: &mut fastrand::Rng) -> ToolSpec {
@@ -145,18 +222,31 @@ fn tool_spec(rng: &mut fastrand::Rng) -> ToolSpec {
 
 impl Step {
     /// Numbers that decode into a step; the lower, the more benign.
-    pub(crate) const KINDS: u8 = 62;
+    pub(crate) const KINDS: u8 = 63;
 
     pub(crate) fn decode(kind: u8, at: u16, more: u32) -> Self {
         let bit = more & 1 == 1;
         match kind {
             0..=13 => Self::Pump,
-            14..=20 => Self::Submit { shape: more, calls: u32::from(at % 7) + 1 },
-            21..=30 => Self::End { at, end: attempt_end(more) },
+            14..=20 => Self::Submit {
+                shape: more,
+                calls: u32::from(at % 7) + 1,
+            },
+            21..=30 => Self::End {
+                at,
+                end: attempt_end(more),
+            },
             31..=34 => Self::Advance(ms(u64::from(more % 1000))),
             35..=37 => Self::Advance(ms(u64::from(more % 12_000))),
-            38..=41 => Self::Deliver { at, down: (more % 4) as u8, up: (more / 4 % 4) as u8 },
-            42 => Self::Resolve { at, reject: more % 4 == 0 },
+            38..=41 => Self::Deliver {
+                at,
+                down: (more % 4) as u8,
+                up: (more / 4 % 4) as u8,
+            },
+            42 => Self::Resolve {
+                at,
+                reject: more.is_multiple_of(4),
+            },
             43 | 44 => Self::Break { at },
             45 => Self::Crash { at },
             46 | 47 => Self::Restart { at },
@@ -165,7 +255,14 @@ impl Step {
             51 => Self::Hang { at },
             52 => Self::Drain { at, draining: bit },
             53 => Self::Goodbye { at },
-            54 => Self::Cancel { at, reason: if bit { CancelReason::Requested } else { CancelReason::ClientGone } },
+            54 => Self::Cancel {
+                at,
+                reason: if bit {
+                    CancelReason::Requested
+                } else {
+                    CancelReason::ClientGone
+                },
+            },
             55 => Self::ToolsChanged { at, tools: more % 8 },
             56 => Self::Redeclare {
                 tool: u32::from(at) % TOOLS,
@@ -174,7 +271,11 @@ impl Step {
             57 => Self::Duplicate { at },
             58 => Self::Stale { at },
             59 => Self::Heartbeat { at },
-            60 => Self::Refuse { at, count: (more % 3) as u8 + 1 },
+            60 => Self::Refuse {
+                at,
+                count: (more % 3) as u8 + 1,
+            },
+            61 => Self::Lose { at },
             _ => Self::Lag(ms(u64::from(more % 6000))),
         }
     }
@@ -182,13 +283,22 @@ impl Step {
 
 fn attempt_end(more: u32) -> AttemptEnd {
     let retry_after = (more & 0x100 != 0).then(|| ms(u64::from(more >> 9) % 3000));
-    AttemptEnd::Failed(match more % 12 {
+    AttemptEnd::Failed(match more % 14 {
         0..=4 => return AttemptEnd::Succeeded,
-        5..=7 => AttemptFailure::ToolError { retryable: true, retry_after },
-        8 => AttemptFailure::ToolError { retryable: false, retry_after: None },
+        5..=7 => AttemptFailure::ToolError {
+            retryable: true,
+            retry_after,
+        },
+        8 => AttemptFailure::ToolError {
+            retryable: false,
+            retry_after: None,
+        },
         9 => AttemptFailure::BrokenContract,
         10 => AttemptFailure::ResultTooLarge,
-        _ => AttemptFailure::TimedOut,
+        11 => AttemptFailure::TimedOut,
+        // Stopped by its worker, which fenced itself.
+        12 => AttemptFailure::Aborted,
+        _ => AttemptFailure::WorkerLost,
     })
 }
 
@@ -200,7 +310,11 @@ pub(crate) fn submission(execution: ExecutionKey, shape: u32, calls: u32, now: T
     for to in 1..calls {
         for from in 0..to {
             if rng.u8(..6) < density {
-                let need = if rng.u8(..4) == 0 { Need::End } else { Need::Success };
+                let need = if rng.u8(..4) == 0 {
+                    Need::End
+                } else {
+                    Need::Success
+                };
                 edges.push(Edge { from, to, need });
             }
         }
@@ -209,24 +323,40 @@ pub(crate) fn submission(execution: ExecutionKey, shape: u32, calls: u32, now: T
     Submission {
         execution,
         tenant: TenantKey(rng.u32(..2)),
-        plan: Plan::new(calls, &edges).unwrap(),
+        plan: Plan::new(calls, &edges).expect("edges go from earlier calls to later ones"),
         calls: specs,
         max_concurrency: [None, Some(1), Some(2), Some(5)][rng.usize(..4)],
-        schedule: if rng.u8(..3) == 0 { Schedule::Barrier } else { Schedule::Pipelined },
-        on_failure: if rng.u8(..4) == 0 { OnFailure::FailFast } else { OnFailure::Continue },
+        schedule: if rng.u8(..3) == 0 {
+            Schedule::Barrier
+        } else {
+            Schedule::Pipelined
+        },
+        on_failure: if rng.u8(..4) == 0 {
+            OnFailure::FailFast
+        } else {
+            OnFailure::Continue
+        },
         deadline: now + [s(5), s(30), s(300), s(300)][rng.usize(..4)],
     }
 }
 
 fn call_spec(rng: &mut fastrand::Rng) -> CallSpec {
-    let tool = if rng.u8(..25) == 0 { TOOLS } else { rng.u32(..TOOLS) };
+    let tool = if rng.u8(..25) == 0 {
+        TOOLS
+    } else {
+        rng.u32(..TOOLS)
+    };
     let undeclared = tool == TOOLS;
     CallSpec {
         tool: ToolKey(tool),
         priority: rng.u8(..4),
         timeout: [s(1), s(5), s(30)][rng.usize(..3)],
         queue_timeout: (rng.u8(..5) == 0).then(|| s(rng.u64(1..6))),
-        retry: RetryPolicy { max_attempts: rng.u32(1..5), max_backoff: s(2), ..RetryPolicy::default() },
+        retry: RetryPolicy {
+            max_attempts: rng.u32(1..5),
+            max_backoff: s(2),
+            ..RetryPolicy::default()
+        },
         safe_to_repeat: rng.bool(),
         preparation: match rng.u8(..12) {
             0..=3 => Preparation::Resolve,

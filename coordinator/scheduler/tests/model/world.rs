@@ -7,47 +7,45 @@ use std::{
 };
 
 use toolwave_scheduler::{
-    Action, AttemptEnd, AttemptFailure, AttemptKey, CallKey, Event, ExecutionKey, Resolution, SessionEnd, SessionKey,
-    ToolKey, WorkerKey,
+    Action, AttemptEnd, AttemptFailure, AttemptKey, CallKey, Event, ExecutionKey, Resolution, SessionEnd,
+    SessionKey, ToolKey, WorkerKey,
 };
 
 use crate::{
     common::{harness::Harness, s},
-    process::{Down, Process},
-    script::{Script, Step, TOOLS, some_tools, submission},
+    process::{Down, Link, Process},
+    script::{Script, Step, some_tools, submission},
 };
 
-/// Rounds of messages and answers before a quiet state counts as never coming.
-const MOST_ROUNDS: usize = 200;
-
-const HEARTBEAT: Duration = s(2);
+pub(crate) const HEARTBEAT: Duration = s(2);
 
 pub(crate) struct World {
     pub(crate) harness: Harness,
     /// By the host that they run on; `None`: nothing runs there.
     pub(crate) hosts: Vec<Option<Process>>,
     /// The last process of each host that registered.
-    known: Vec<Option<WorkerKey>>,
-    resolves: Vec<CallKey>,
+    pub(crate) known: Vec<Option<WorkerKey>>,
+    pub(crate) resolves: Vec<CallKey>,
     /// What the driver has yet to tell the scheduler.
-    pending: VecDeque<Event>,
+    pub(crate) pending: VecDeque<Event>,
     /// Words of sessions that ended before these were read.
-    ghosts: Vec<Event>,
+    pub(crate) ghosts: Vec<Event>,
     /// Reports that were given, to be given again.
-    given: Vec<Event>,
-    executions: u64,
-    sessions: u64,
-    workers: u64,
+    pub(crate) given: Vec<Event>,
+    pub(crate) executions: u64,
+    pub(crate) sessions: u64,
+    pub(crate) workers: u64,
     /// How attempts really ended, for calls that must not run twice.
-    ends: BTreeMap<CallKey, Vec<(AttemptKey, Option<AttemptEnd>)>>,
+    pub(crate) ends: BTreeMap<CallKey, Vec<(AttemptKey, Option<AttemptEnd>)>>,
 }
 
-type Verdict = Result<(), String>;
+pub(crate) type Verdict = Result<(), String>;
 
 /// Draws a trait of a call from its key: one in `of` has it.
 fn one_in(of: u64, call: CallKey, salt: u64) -> bool {
-    let mixed = (call.execution.0 * 7919 + u64::from(call.index) * 104_729 + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 33) % of == 0
+    let mixed = (call.execution.0 * 7919 + u64::from(call.index) * 104_729 + salt)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 33).is_multiple_of(of)
 }
 
 /// Its tool brings down the process.
@@ -81,12 +79,20 @@ impl World {
 
     pub(crate) fn run(&mut self, script: &Script) -> Verdict {
         for (tool, spec) in (0..).zip(&script.tools) {
-            self.give(Event::ToolDeclared { tool: ToolKey(tool), spec: spec.clone() })?;
+            self.give(Event::ToolDeclared {
+                tool: ToolKey(tool),
+                spec: spec.clone(),
+            })?;
         }
         for host in &script.processes {
             self.workers += 1;
             let key = WorkerKey(self.workers);
-            self.hosts.push(Some(Process::new(key, host.slots, host.tools.clone(), self.harness.now)));
+            self.hosts.push(Some(Process::new(
+                key,
+                host.slots,
+                host.tools.clone(),
+                self.harness.now,
+            )));
             self.connect(self.hosts.len() - 1)?;
         }
         for step in &script.steps {
@@ -98,7 +104,7 @@ impl World {
         self.calm()
     }
 
-    fn step(&mut self, step: &Step) -> Verdict {
+    pub(crate) fn step(&mut self, step: &Step) -> Verdict {
         match step {
             Step::Pump => self.pump(),
             Step::Submit { shape, calls } => {
@@ -114,7 +120,9 @@ impl World {
             }
             Step::Advance(by) => self.advance(*by),
             Step::Deliver { at, down, up } => {
-                let Some(host) = self.pick(*at, |process| !process.hung && process.link.is_some()) else { return Ok(()) };
+                let Some(host) = self.pick(*at, |process| !process.hung && process.link.is_some()) else {
+                    return Ok(());
+                };
                 for _ in 0..*down {
                     self.read(host)?;
                 }
@@ -129,7 +137,7 @@ impl World {
                 None => Ok(()),
             },
             Step::Crash { at } => match self.pick(*at, |_| true) {
-                Some(host) => self.crash(host, at % 3 == 0),
+                Some(host) => self.crash(host, at.is_multiple_of(3)),
                 None => Ok(()),
             },
             Step::Restart { at } => self.restart(usize::from(*at) % self.hosts.len(), usize::from(*at)),
@@ -165,7 +173,10 @@ impl World {
             }
             Step::Cancel { at, reason } => {
                 let execution = ExecutionKey(u64::from(*at) % (self.executions + 1));
-                self.give(Event::Cancel { execution, reason: *reason })
+                self.give(Event::Cancel {
+                    execution,
+                    reason: *reason,
+                })
             }
             Step::ToolsChanged { at, tools } => {
                 if let Some(host) = self.pick(*at, |process| !process.hung && process.link.is_some()) {
@@ -177,9 +188,10 @@ impl World {
                 }
                 Ok(())
             }
-            Step::Redeclare { tool, spec } => {
-                self.give(Event::ToolDeclared { tool: ToolKey(*tool), spec: spec.clone() })
-            }
+            Step::Redeclare { tool, spec } => self.give(Event::ToolDeclared {
+                tool: ToolKey(*tool),
+                spec: spec.clone(),
+            }),
             Step::Duplicate { at } => match nth(&self.given, usize::from(*at)).cloned() {
                 Some(event) => self.give(event),
                 None => Ok(()),
@@ -203,6 +215,17 @@ impl World {
                 }
                 Ok(())
             }
+            Step::Lose { at } => {
+                let lost = self
+                    .pick(*at, |process| !process.running.is_empty())
+                    .and_then(|host| self.process(host, |process| process.lose(usize::from(*at / 7))))
+                    .flatten();
+                // Whether it ran is not for this worker to say any more.
+                if let Some(attempt) = lost {
+                    self.ends.remove(&attempt.call);
+                }
+                Ok(())
+            }
             Step::Lag(by) => {
                 self.harness.now = self.harness.now + *by;
                 Ok(())
@@ -211,18 +234,19 @@ impl World {
     }
 
     /// A host with a process for which the condition holds.
-    fn pick(&self, at: u16, fit: impl Fn(&Process) -> bool) -> Option<usize> {
-        let fitting: Vec<usize> =
-            (0..self.hosts.len()).filter(|&host| self.hosts[host].as_ref().is_some_and(&fit)).collect();
+    pub(crate) fn pick(&self, at: u16, fit: impl Fn(&Process) -> bool) -> Option<usize> {
+        let fitting: Vec<usize> = (0..self.hosts.len())
+            .filter(|&host| self.hosts[host].as_ref().is_some_and(&fit))
+            .collect();
         nth(&fitting, usize::from(at)).copied()
     }
 
-    fn process<T>(&mut self, host: usize, what: impl FnOnce(&mut Process) -> T) -> Option<T> {
+    pub(crate) fn process<T>(&mut self, host: usize, what: impl FnOnce(&mut Process) -> T) -> Option<T> {
         self.hosts.get_mut(host)?.as_mut().map(what)
     }
 
     /// The driver tells the scheduler, and carries out what it says.
-    fn give(&mut self, event: Event) -> Verdict {
+    pub(crate) fn give(&mut self, event: Event) -> Verdict {
         if let Event::AttemptFinished { session, attempt, .. } = &event {
             if let Some(link) = self.link(*session) {
                 link.down.push_back(Down::Acknowledge(*attempt));
@@ -235,8 +259,13 @@ impl World {
     }
 
     /// Due timers fire, and free slots are filled.
-    fn turn(&mut self) -> Verdict {
-        if self.harness.scheduler.next_timeout().is_some_and(|due| due <= self.harness.now) {
+    pub(crate) fn turn(&mut self) -> Verdict {
+        if self
+            .harness
+            .scheduler
+            .next_timeout()
+            .is_some_and(|due| due <= self.harness.now)
+        {
             let actions = self.harness.fire()?;
             self.carry_out(actions);
         }
@@ -245,11 +274,15 @@ impl World {
         Ok(())
     }
 
-    fn link(&mut self, session: SessionKey) -> Option<&mut crate::process::Link> {
-        self.hosts.iter_mut().flatten().filter_map(|process| process.link.as_mut()).find(|link| link.session == session)
+    pub(crate) fn link(&mut self, session: SessionKey) -> Option<&mut Link> {
+        self.hosts
+            .iter_mut()
+            .flatten()
+            .filter_map(|process| process.link.as_mut())
+            .find(|link| link.session == session)
     }
 
-    fn carry_out(&mut self, actions: Vec<Action>) {
+    pub(crate) fn carry_out(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Dispatch { session, attempt, .. } => {
@@ -268,7 +301,10 @@ impl World {
                             self.ghosts.extend(link.up);
                         }
                     }
-                    self.pending.push_back(Event::WorkerLost { session, end: SessionEnd::Broken });
+                    self.pending.push_back(Event::WorkerLost {
+                        session,
+                        end: SessionEnd::Broken,
+                    });
                 }
                 Action::Resolve { call } => self.resolves.push(call),
                 _ => {}
@@ -276,80 +312,11 @@ impl World {
         }
     }
 
-    fn connect(&mut self, host: usize) -> Verdict {
-        self.sessions += 1;
-        let session = SessionKey(self.sessions);
-        let now = self.harness.now;
-        let Some((key, old, joined)) = self.process(host, |process| {
-            let old = process.link.take();
-            process.next_heartbeat = now + HEARTBEAT;
-            (process.key, old, process.connect(session))
-        }) else {
-            return Ok(());
-        };
-        self.ghosts.extend(old.into_iter().flat_map(|link| link.up));
-        self.known[host] = Some(key);
-        self.give(joined)
-    }
-
-    /// The coordinator sees the stream end.
-    fn break_link(&mut self, host: usize) -> Verdict {
-        let Some(link) = self.process(host, |process| process.link.take()).flatten() else { return Ok(()) };
-        self.ghosts.extend(link.up);
-        self.give(Event::WorkerLost { session: link.session, end: SessionEnd::Broken })
-    }
-
-    /// The process is gone. `silent`: and its host with it, so that nobody closes the stream.
-    fn crash(&mut self, host: usize, silent: bool) -> Verdict {
-        if !silent {
-            self.break_link(host)?;
-        }
-        self.hosts[host] = None;
-        Ok(())
-    }
-
-    /// A new process on the host, whose name tells the coordinator that the one before is gone.
-    fn restart(&mut self, host: usize, shape: usize) -> Verdict {
-        self.hosts[host] = None;
-        if let Some(worker) = self.known[host].take() {
-            self.give(Event::WorkerGone { worker })?;
-        }
-        self.workers += 1;
-        let tools = some_tools(shape as u32 / 4 % 7 + 1);
-        self.hosts[host] =
-            Some(Process::new(WorkerKey(self.workers), shape as u32 % 3 + 1, tools, self.harness.now));
-        self.connect(host)
-    }
-
-    fn drain(&mut self, at: u16, draining: bool) -> Verdict {
-        let Some(host) = self.pick(at, |_| true) else { return Ok(()) };
-        let told = at % 2 == 0 || !draining;
-        let key = self.process(host, |process| {
-            if told {
-                process.draining = draining;
-            }
-            process.key
-        });
-        match key {
-            Some(worker) => self.give(Event::WorkerDraining { worker, draining }),
-            None => Ok(()),
-        }
-    }
-
-    fn goodbye(&mut self, host: usize) -> Verdict {
-        while self.process(host, |process| process.link.as_ref().is_some_and(|link| !link.up.is_empty())) == Some(true) {
-            self.hear(host)?;
-        }
-        let session = self.hosts[host].take().and_then(|process| process.link).map(|link| link.session);
-        match session {
-            Some(session) => self.give(Event::WorkerLost { session, end: SessionEnd::Goodbye }),
-            None => Ok(()),
-        }
-    }
-
     /// The worker reads one message.
-    fn read(&mut self, host: usize) -> Verdict {
-        let next = self.process(host, |process| process.link.as_ref().and_then(|link| link.down.front().copied()));
+    pub(crate) fn read(&mut self, host: usize) -> Verdict {
+        let next = self.process(host, |process| {
+            process.link.as_ref().and_then(|link| link.down.front().copied())
+        });
         if let Some(Some(Down::Dispatch(attempt))) = next {
             let tool = self.harness.shadow.call(attempt.call).map(|call| call.tool);
             self.process(host, |process| {
@@ -358,13 +325,19 @@ impl World {
                 }
             });
         }
-        let started = self.process(host, |process| process.read(|attempt| stubborn(attempt.call))).flatten();
+        let started = self
+            .process(host, |process| process.read(|attempt| stubborn(attempt.call)))
+            .flatten();
         let Some(attempt) = started else { return Ok(()) };
-        let Some((running, slots)) = self.process(host, |process| (process.running.len(), process.slots as usize)) else {
+        let Some((running, slots)) =
+            self.process(host, |process| (process.running.len(), process.slots as usize))
+        else {
             return Ok(());
         };
         if running > slots {
-            return Err(format!("S3: {attempt} is the {running}th that really runs on a worker of {slots} slots"));
+            return Err(format!(
+                "S3: {attempt} is the {running}th that really runs on a worker of {slots} slots"
+            ));
         }
         self.started(attempt)?;
         if poison(attempt.call) {
@@ -374,14 +347,25 @@ impl World {
     }
 
     /// An attempt really starts: a call that is not safe to repeat only after proof.
-    fn started(&mut self, attempt: AttemptKey) -> Verdict {
-        let safe = self.harness.shadow.call(attempt.call).is_some_and(|call| call.safe);
+    pub(crate) fn started(&mut self, attempt: AttemptKey) -> Verdict {
+        let safe = self
+            .harness
+            .shadow
+            .call(attempt.call)
+            .is_some_and(|call| call.safe);
         let before = self.ends.entry(attempt.call).or_default();
         for (earlier, end) in before.iter() {
-            let retryable =
-                matches!(end, Some(AttemptEnd::Failed(AttemptFailure::ToolError { retryable: true, .. })));
+            let retryable = matches!(
+                end,
+                Some(AttemptEnd::Failed(AttemptFailure::ToolError {
+                    retryable: true,
+                    ..
+                }))
+            );
             if *earlier == attempt || (!safe && !retryable) {
-                return Err(format!("P1: {attempt} really runs after {earlier}, which ended {end:?}"));
+                return Err(format!(
+                    "P1: {attempt} really runs after {earlier}, which ended {end:?}"
+                ));
             }
         }
         before.push((attempt, None));
@@ -389,20 +373,28 @@ impl World {
     }
 
     /// The coordinator reads one message of the worker.
-    fn hear(&mut self, host: usize) -> Verdict {
-        let event =
-            self.process(host, |process| process.link.as_mut().and_then(|link| link.up.pop_front())).flatten();
+    pub(crate) fn hear(&mut self, host: usize) -> Verdict {
+        let event = self
+            .process(host, |process| {
+                process.link.as_mut().and_then(|link| link.up.pop_front())
+            })
+            .flatten();
         match event {
             Some(event) => self.give(event),
             None => Ok(()),
         }
     }
 
-    fn end(&mut self, host: usize, which: usize, end: AttemptEnd) {
+    pub(crate) fn end(&mut self, host: usize, which: usize, end: AttemptEnd) {
         let ended = self.process(host, |process| {
-            let running: Vec<(AttemptKey, bool)> = process.running.iter().map(|(&key, &told)| (key, told)).collect();
+            let running: Vec<(AttemptKey, bool)> =
+                process.running.iter().map(|(&key, &told)| (key, told)).collect();
             let &(attempt, told) = nth(&running, which)?;
-            let end = if told && which % 2 == 0 { AttemptEnd::Failed(AttemptFailure::Aborted) } else { end };
+            let end = if told && which.is_multiple_of(2) {
+                AttemptEnd::Failed(AttemptFailure::Aborted)
+            } else {
+                end
+            };
             process.end(attempt, end);
             Some((attempt, end))
         });
@@ -414,163 +406,32 @@ impl World {
         }
     }
 
-    fn resolve(&mut self, at: usize, reject: bool) -> Verdict {
+    pub(crate) fn resolve(&mut self, at: usize, reject: bool) -> Verdict {
         if self.resolves.is_empty() {
             return Ok(());
         }
         let call = self.resolves.remove(at % self.resolves.len());
-        let Some(known) = self.harness.shadow.call(call) else { return Ok(()) };
+        let Some(known) = self.harness.shadow.call(call) else {
+            return Ok(());
+        };
         let resolution = if reject {
             Resolution::Rejected
         } else {
-            Resolution::Ready { safe_to_repeat: known.safe, timeout: known.timeout, retry: known.retry }
+            Resolution::Ready {
+                safe_to_repeat: known.safe,
+                timeout: known.timeout,
+                retry: known.retry,
+            }
         };
         self.give(Event::Resolved { call, resolution })
-    }
-
-    /// Everything that is on its way arrives.
-    fn pump(&mut self) -> Verdict {
-        for _ in 0..MOST_ROUNDS {
-            let mut quiet = true;
-            while let Some(event) = self.pending.pop_front() {
-                quiet = false;
-                self.give(event)?;
-            }
-            while !self.resolves.is_empty() {
-                quiet = false;
-                self.resolve(0, false)?;
-            }
-            for host in 0..self.hosts.len() {
-                while self.waiting(host, |link| !link.down.is_empty()) {
-                    quiet = false;
-                    self.read(host)?;
-                }
-                while self.waiting(host, |link| !link.up.is_empty()) {
-                    quiet = false;
-                    self.hear(host)?;
-                }
-            }
-            self.turn()?;
-            if quiet {
-                return Ok(());
-            }
-        }
-        Err("the world never comes to rest: messages beget messages".into())
-    }
-
-    fn waiting(&self, host: usize, what: impl Fn(&crate::process::Link) -> bool) -> bool {
-        self.hosts[host].as_ref().is_some_and(|process| !process.hung && process.link.as_ref().is_some_and(&what))
-    }
-
-    /// Time passes: timers fire and heartbeats are sent, each at its time.
-    fn advance(&mut self, by: Duration) -> Verdict {
-        let until = self.harness.now + by;
-        loop {
-            let speaks = |process: &&Process| !process.hung && process.link.is_some();
-            let beat = self.hosts.iter().flatten().filter(speaks).map(|process| process.next_heartbeat).min();
-            let next = beat.map_or(until, |beat| beat.min(until)).max(self.harness.now);
-            if let Some(actions) = self.harness.step_towards(next)? {
-                self.carry_out(actions);
-                self.turn()?;
-                continue;
-            }
-            for host in 0..self.hosts.len() {
-                let now = self.harness.now;
-                let beats = self.process(host, |process| {
-                    let due = !process.hung && process.link.is_some() && process.next_heartbeat <= now;
-                    if due {
-                        process.next_heartbeat = now + HEARTBEAT;
-                        process.beat();
-                    }
-                    due
-                });
-                while beats == Some(true) && self.waiting(host, |link| !link.up.is_empty()) {
-                    self.hear(host)?;
-                }
-            }
-            self.turn()?;
-            if self.harness.now >= until {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The faults stop: everything must end, and nothing be left.
-    fn calm(&mut self) -> Verdict {
-        for host in 0..self.hosts.len() {
-            if self.hosts[host].is_none() {
-                self.restart(host, host)?;
-            }
-            self.process(host, |process| {
-                process.hung = false;
-                process.refuses = 0;
-                process.draining = false;
-                process.slots = process.slots.max(1);
-                process.tools = (0..TOOLS).map(ToolKey).collect();
-            });
-            let worker = self.hosts[host].as_ref().map(|process| process.key);
-            self.connect(host)?;
-            if let Some(worker) = worker {
-                self.give(Event::WorkerDraining { worker, draining: false })?;
-            }
-        }
-        for _ in 0..400 {
-            for host in 0..self.hosts.len() {
-                if self.hosts[host].is_none() {
-                    self.restart(host, host)?;
-                }
-                // What the last pump wrote while this process was not there, it reconnects for.
-                if self.hosts[host].as_ref().is_some_and(|process| process.link.is_none()) {
-                    self.connect(host)?;
-                }
-            }
-            self.pump()?;
-            let open = self.harness.shadow.executions.values().any(|execution| !execution.ended);
-            let running = self.hosts.iter().flatten().any(|process| !process.running.is_empty());
-            if !open && !running {
-                return self.leave();
-            }
-            for host in 0..self.hosts.len() {
-                while self.process(host, |process| !process.running.is_empty()) == Some(true) {
-                    self.end(host, 0, AttemptEnd::Succeeded);
-                }
-            }
-            self.pump()?;
-            self.advance(s(1))?;
-        }
-        Err("L1: executions go on although nothing is in their way".into())
-    }
-
-    /// Every worker leaves, and nothing may be left of anything.
-    fn leave(&mut self) -> Verdict {
-        for host in 0..self.hosts.len() {
-            self.pump()?;
-            self.goodbye(host)?;
-        }
-        self.advance(s(40))?;
-        self.pump()?;
-        let totals = self.harness.scheduler.totals();
-        let empty = toolwave_scheduler::Totals::default();
-        if totals != empty {
-            return Err(format!("M1: left over: {totals:?}"));
-        }
-        if let Some(next) = self.harness.scheduler.next_timeout() {
-            return Err(format!("a timer at {next} with nothing left to happen"));
-        }
-        let open = self.harness.shadow.executions.values().flat_map(|e| &e.calls).filter(|call| !call.done()).count();
-        if open > 0 {
-            return Err(format!("T1: {open} calls never ended"));
-        }
-        for tool in self.harness.scheduler.tools() {
-            if (tool.queued, tool.in_flight, tool.workers) != (0, 0, 0) {
-                return Err(format!("M1: left over at a tool: {tool:?}"));
-            }
-        }
-        Ok(())
     }
 }
 
 /// The element that a number picks.
 fn nth<T>(from: &[T], at: usize) -> Option<&T> {
-    if from.is_empty() { None } else { from.get(at % from.len()) }
+    if from.is_empty() {
+        None
+    } else {
+        from.get(at % from.len())
+    }
 }

@@ -1,0 +1,146 @@
+//! Where executions go: a cluster elsewhere, or a coordinator and a worker in this process, on a loopback port.
+//!
+//! Both are spoken to over gRPC by the same client, so what works here works there.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use toolwave_client::Client;
+use toolwave_coordinator::{Coordinator, config::Config};
+use toolwave_worker::{
+    Worker,
+    tools::{Allow, Builtin, builtin_tools},
+};
+
+use crate::failure::Failure;
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A way to run calls.
+pub(crate) struct Cluster {
+    pub(crate) client: Client,
+    embedded: Option<Embedded>,
+}
+
+struct Embedded {
+    coordinator: Coordinator,
+    stop: CancellationToken,
+    worker: JoinHandle<Result<(), toolwave_worker::RunError>>,
+}
+
+impl Cluster {
+    /// Connects to a cluster and sees that it answers, within 10 s.
+    pub(crate) async fn remote(url: &str) -> Result<Self, Failure> {
+        let connected = async {
+            let client = Client::connect(url).await?;
+            // A port that takes connections need not be a coordinator's.
+            client.list_tools().await?;
+            Ok(Self {
+                client,
+                embedded: None,
+            })
+        };
+        within(url, connected).await
+    }
+
+    /// Starts one in this process, with the built-in tools that `allowed` permits.
+    pub(crate) async fn embedded(allowed: &Builtin, slots: u32) -> Result<Self, Failure> {
+        let tools = builtin_tools(allowed).map_err(|error| Failure::Usage(error.to_string()))?;
+        let failed = |what: &str, error: &dyn std::fmt::Display| {
+            Failure::Other(format!("the embedded {what} does not start: {error}"))
+        };
+        let coordinator = Coordinator::start(Config::embedded())
+            .await
+            .map_err(|error| failed("coordinator", &error))?;
+        let url = format!("http://{}", loopback(coordinator.address()));
+        let worker = Worker::builder()
+            .coordinator(url.clone())
+            .name("local")
+            .slots(slots)
+            .tools(tools);
+        let worker = worker.build().map_err(|error| failed("worker", &error))?;
+        let handle = worker.handle();
+        let stop = CancellationToken::new();
+        let mut worker = tokio::spawn(worker.run_until(stop.clone()));
+        if !handle.registered().await {
+            return Err(match (&mut worker).await {
+                Ok(Ok(())) => failed("worker", &"it ended before it registered"),
+                Ok(Err(error)) => failed("worker", &error),
+                Err(error) => failed("worker", &error),
+            });
+        }
+        let client = Client::connect(url).await?;
+        Ok(Self {
+            client,
+            embedded: Some(Embedded {
+                coordinator,
+                stop,
+                worker,
+            }),
+        })
+    }
+
+    /// Ends what was started; tools that still run are stopped by the end of their execution, not by this.
+    pub(crate) async fn close(self) {
+        let Some(Embedded {
+            coordinator,
+            stop,
+            worker,
+        }) = self.embedded
+        else {
+            return;
+        };
+        drop(self.client);
+        stop.cancel();
+        let closed = async {
+            if let Ok(Err(error)) = worker.await {
+                tracing::warn!(%error, "the embedded worker ended badly");
+            }
+            coordinator.shutdown().await;
+        };
+        // Every call has its outcome by now. A tool that does not stop ends with the process.
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            tracing::warn!("the embedded cluster did not close in time");
+        }
+    }
+}
+
+/// Bounds what needs no more than an answer: a coordinator that takes longer is none to wait for.
+pub(crate) async fn within<T>(
+    url: &str,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let seconds = ANSWER_TIMEOUT.as_secs();
+            Err(Failure::NoCoordinator(format!(
+                "no coordinator at {url}: no answer within {seconds} s"
+            )))
+        }
+    }
+}
+
+/// An unspecified address is one to listen on, not to dial.
+fn loopback(address: SocketAddr) -> SocketAddr {
+    match address.ip().is_unspecified() {
+        true => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        false => address,
+    }
+}
+
+/// What the flags allow.
+pub(crate) fn allowed(flags: &[String]) -> Result<Builtin, Failure> {
+    let mut builtin = Builtin::default();
+    for flag in flags {
+        let wrong = |error: &dyn std::fmt::Display| Failure::Usage(format!("--allow {flag}: {error}"));
+        let permission: Allow = flag.parse().map_err(|error| wrong(&error))?;
+        builtin.allow(permission).map_err(|error| wrong(&error))?;
+    }
+    Ok(builtin)
+}

@@ -1,0 +1,230 @@
+//! What operators ask of a cluster: `tools`, `workers`, `drain`, `cancel`.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, CellAlignment, Color};
+use serde_json::{Value, json};
+use toolwave_client::{Client, ClientError, duration, v1};
+
+use crate::{
+    args::{CancelArgs, DrainArgs, OutputFormat, ToolsArgs, WorkersArgs},
+    cluster::{self, Cluster},
+    document::milliseconds,
+    failure::{Failure, Verdict},
+    output::{self, Look},
+    text, words,
+};
+
+/// Characters of a tool's description that the table shows.
+const SHOWN_DESCRIPTION: usize = 72;
+
+pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
+    let tools = if args.builtin {
+        let cluster = Cluster::embedded(&cluster::allowed(&args.allow)?, 1).await?;
+        let tools = cluster.client.list_tools().await;
+        cluster.close().await;
+        tools?
+    } else {
+        ask(&args.remote.coordinator, async |client| client.list_tools().await).await?
+    };
+    let named = tools
+        .iter()
+        .filter_map(|listed| listed.tool.as_ref().map(|tool| (listed, tool)));
+    if args.output.format == OutputFormat::Json {
+        output::write_json(
+            &named
+                .map(|(listed, tool)| tool_json(listed, tool))
+                .collect::<Vec<_>>(),
+        )?;
+        return Ok(Verdict::Success);
+    }
+    let mut shown = String::new();
+    if args.schema {
+        for (_, tool) in named {
+            let schema = serde_json::to_string_pretty(&schema(&tool.input_schema_json)).unwrap_or_default();
+            let (name, description) = (text::printable(&tool.name), text::printable(&tool.description));
+            let _ = writeln!(
+                shown,
+                "{name}: {description}\n{}\n",
+                text::printable_lines(&schema)
+            );
+        }
+    } else {
+        let mut table =
+            Look::of_stdout().table(&["tool", "workers", "queued", "in flight", "repeat", "description"]);
+        for (listed, tool) in named {
+            let number = |number: u32| Cell::new(number).set_alignment(CellAlignment::Right);
+            table.add_row(vec![
+                Cell::new(text::printable(&tool.name)),
+                number(listed.workers),
+                number(listed.queued),
+                number(listed.in_flight),
+                Cell::new(safety(tool)),
+                Cell::new(text::clipped(
+                    &text::printable(&tool.description),
+                    SHOWN_DESCRIPTION,
+                )),
+            ]);
+        }
+        let _ = writeln!(shown, "{}", table.trim_fmt());
+    }
+    output::write(&shown)?;
+    Ok(Verdict::Success)
+}
+
+/// Why a call may be repeated.
+fn safety(tool: &v1::Tool) -> &'static str {
+    match (tool.read_only, tool.idempotent, tool.honours_idempotency_key) {
+        (true, _, _) => "safe: read only",
+        (_, true, _) => "safe: idempotent",
+        (_, _, true) => "safe with a key",
+        (false, false, false) => "no",
+    }
+}
+
+fn schema(text: &[u8]) -> Value {
+    if text.is_empty() {
+        json!({"type": "object"})
+    } else {
+        serde_json::from_slice(text).unwrap_or(Value::Null)
+    }
+}
+
+fn tool_json(listed: &v1::ListedTool, tool: &v1::Tool) -> Value {
+    let effects = tool.effects.iter().map(|effect| {
+        let mode = if effect.mode() == v1::EffectMode::Writes {
+            "writes"
+        } else {
+            "reads"
+        };
+        json!({"mode": mode, "key": effect.key_template})
+    });
+    json!({
+        "name": tool.name,
+        "description": tool.description,
+        "input_schema": schema(&tool.input_schema_json),
+        "output_schema": (!tool.output_schema_json.is_empty()).then(|| schema(&tool.output_schema_json)),
+        "effects": effects.collect::<Vec<_>>(),
+        "read_only": tool.read_only,
+        "idempotent": tool.idempotent,
+        "honours_idempotency_key": tool.honours_idempotency_key,
+        "timeout_ms": milliseconds(tool.timeout.as_ref()),
+        "workers": listed.workers,
+        "queued": listed.queued,
+        "in_flight": listed.in_flight,
+    })
+}
+
+pub(crate) async fn workers(args: WorkersArgs) -> Result<Verdict, Failure> {
+    let workers = ask(&args.remote.coordinator, async |client| {
+        client.list_workers().await
+    })
+    .await?;
+    if args.output.format == OutputFormat::Json {
+        output::write_json(&workers.iter().map(worker_json).collect::<Vec<_>>())?;
+        return Ok(Verdict::Success);
+    }
+    let look = Look::of_stdout();
+    let mut table = look.table(&[
+        "worker",
+        "state",
+        "slots",
+        "in flight",
+        "tools",
+        "heard",
+        "address",
+        "build",
+    ]);
+    for worker in &workers {
+        let ready = worker.state() == v1::WorkerState::Ready && !worker.draining;
+        let state = match worker.draining {
+            true => format!("{}, draining", words::worker_state(worker.state())),
+            false => words::worker_state(worker.state()).to_owned(),
+        };
+        let heard = worker
+            .silence
+            .as_ref()
+            .map(|silence| format!("{} ago", text::duration(duration(silence))));
+        table.add_row(vec![
+            Cell::new(text::printable(&worker.worker)),
+            look.cell(&state, if ready { Color::Green } else { Color::Yellow }),
+            Cell::new(worker.slots).set_alignment(CellAlignment::Right),
+            Cell::new(worker.in_flight).set_alignment(CellAlignment::Right),
+            Cell::new(worker.tools.len()).set_alignment(CellAlignment::Right),
+            Cell::new(heard.unwrap_or_else(|| "-".to_owned())),
+            Cell::new(text::printable(&worker.address)),
+            Cell::new(text::printable(&worker.build)),
+        ]);
+    }
+    output::write(&format!("{}\n", table.trim_fmt()))?;
+    Ok(Verdict::Success)
+}
+
+fn worker_json(worker: &v1::WorkerStatus) -> Value {
+    json!({
+        "worker": worker.worker,
+        "state": words::worker_state(worker.state()),
+        "draining": worker.draining,
+        "slots": worker.slots,
+        "in_flight": worker.in_flight,
+        "tools": worker.tools,
+        "labels": worker.labels.iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "build": worker.build,
+        "address": worker.address,
+        "silence_ms": milliseconds(worker.silence.as_ref()),
+        "instance_id": worker.instance_id,
+    })
+}
+
+pub(crate) async fn drain(args: DrainArgs) -> Result<Verdict, Failure> {
+    let url = &args.remote.coordinator;
+    let answer = ask(url, async |client| {
+        client.drain_worker(&args.worker, args.resume).await
+    })
+    .await?;
+    let in_flight = answer.in_flight;
+    match args.output.format {
+        OutputFormat::Json => {
+            output::write_json(
+                &json!({"worker": args.worker, "draining": !args.resume, "in_flight": in_flight}),
+            )?;
+        }
+        OutputFormat::Text => {
+            let worker = text::printable(&args.worker);
+            let attempts = text::counted(in_flight as usize, "attempt");
+            output::write(&match args.resume {
+                true => format!("{worker} takes calls again; {attempts} in flight\n"),
+                false => {
+                    format!("{worker} takes no new calls; {attempts} in flight there go on to their end\n")
+                }
+            })?;
+        }
+    }
+    Ok(Verdict::Success)
+}
+
+pub(crate) async fn cancel(args: CancelArgs) -> Result<Verdict, Failure> {
+    let url = &args.remote.coordinator;
+    let answer = ask(url, async |client| client.cancel_execution(&args.execution).await).await?;
+    match args.output.format {
+        OutputFormat::Json => output::write_json(
+            &json!({"execution_id": answer.execution_id, "already_ended": answer.already_ended}),
+        )?,
+        OutputFormat::Text => {
+            let id = text::printable(&answer.execution_id);
+            output::write(&match answer.already_ended {
+                true => format!("{id} had ended before; nothing changed\n"),
+                false => format!("{id} is cancelled\n"),
+            })?;
+        }
+    }
+    Ok(Verdict::Success)
+}
+
+/// Asks a coordinator one thing.
+async fn ask<T>(
+    url: &str,
+    question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
+) -> Result<T, Failure> {
+    cluster::within(url, async { Ok(question(Client::connect(url).await?).await?) }).await
+}

@@ -1,0 +1,224 @@
+//! What can go wrong between a client and a coordinator, as one enum. The only place that reads a `tonic::Status`.
+
+use std::{error::Error as _, fmt, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where, such as `calls[3].depends_on[0]`; empty: the request as a whole.
+    pub field: String,
+    /// What was wrong and what would be right.
+    pub description: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => f.write_str(&self.description),
+            field => write!(f, "{field}: {}", self.description),
+        }
+    }
+}
+
+/// Why a request got no answer. Trouble of single calls is in their results, never here.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address cannot be one of a coordinator; nothing was dialled.
+    #[error("`{address}` is no address of a coordinator: {reason}")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection came about; nothing was sent.
+    #[error("no coordinator at {address}: {reason}")]
+    Unreachable {
+        /// Where it was expected.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The connection broke after the request went out: it may or may not have run.
+    #[error("the connection to {address} was lost: {reason}")]
+    ConnectionLost {
+        /// The coordinator's.
+        address: String,
+        /// What the transport said.
+        reason: String,
+    },
+    /// The request is wrong as a whole; nothing has run.
+    #[error("{}", invalid_request(message, violations))]
+    InvalidRequest {
+        /// The coordinator's words.
+        message: String,
+        /// Every violation that it named.
+        violations: Vec<Violation>,
+    },
+    /// The idempotency key belongs to another request.
+    #[error("refused: {message}")]
+    Conflict {
+        /// The coordinator's words.
+        message: String,
+    },
+    /// The coordinator takes no more now; nothing has run.
+    #[error("the coordinator is overloaded: {message}")]
+    Overloaded {
+        /// The coordinator's words.
+        message: String,
+        /// When to try again.
+        retry_after: Option<Duration>,
+    },
+    /// The coordinator is going away or not ready; nothing has run.
+    #[error("the coordinator takes no work now: {message}")]
+    Unavailable {
+        /// The coordinator's words.
+        message: String,
+        /// When to try again.
+        retry_after: Option<Duration>,
+    },
+    /// There is no such execution, worker or method.
+    #[error("not found: {message}")]
+    NotFound {
+        /// The coordinator's words.
+        message: String,
+    },
+    /// The RPC's own deadline passed.
+    #[error("the deadline passed: {message}")]
+    Deadline {
+        /// What said so.
+        message: String,
+    },
+    /// The RPC was cancelled.
+    #[error("cancelled: {message}")]
+    Cancelled {
+        /// What said so.
+        message: String,
+    },
+    /// A message is larger than one side accepts.
+    #[error("a message is too large: {message}")]
+    TooLarge {
+        /// Which, and the limit.
+        message: String,
+    },
+    /// The coordinator lacks the method: it is another program or another version.
+    #[error("the server does not speak toolwave.v1: {message}")]
+    NotToolwave {
+        /// What it said.
+        message: String,
+    },
+    /// Anything else, as it came.
+    #[error("{}: {}", .0.code(), .0.message())]
+    Other(Box<Status>),
+}
+
+fn invalid_request(message: &str, violations: &[Violation]) -> String {
+    let mut text = format!("invalid request: {message}");
+    for violation in violations {
+        text.push_str("\n  ");
+        text.push_str(&violation.to_string());
+    }
+    text
+}
+
+impl ClientError {
+    /// Classifies what came back from the coordinator at `address`.
+    pub(crate) fn from_status(address: &str, status: Status) -> Self {
+        if let Some(error) = Self::from_transport(address, &status) {
+            return error;
+        }
+        let message = status.message().to_owned();
+        match status.code() {
+            Code::InvalidArgument | Code::FailedPrecondition => Self::InvalidRequest {
+                message,
+                violations: violations(&status),
+            },
+            Code::AlreadyExists => Self::Conflict { message },
+            Code::ResourceExhausted => Self::Overloaded {
+                message,
+                retry_after: retry_after(&status),
+            },
+            Code::Unavailable => Self::Unavailable {
+                message,
+                retry_after: retry_after(&status),
+            },
+            Code::NotFound => Self::NotFound { message },
+            Code::DeadlineExceeded => Self::Deadline { message },
+            Code::Cancelled => Self::Cancelled { message },
+            // tonic's word for a message over the receiver's limit.
+            Code::OutOfRange => Self::TooLarge { message },
+            Code::Unimplemented => Self::NotToolwave { message },
+            Code::Ok
+            | Code::Unknown
+            | Code::PermissionDenied
+            | Code::Aborted
+            | Code::Internal
+            | Code::DataLoss
+            | Code::Unauthenticated => Self::Other(Box::new(status)),
+        }
+    }
+
+    /// Trouble below gRPC. Its status codes are chance (`Unknown`, `Unavailable`, `Cancelled`, `Internal`), so the
+    /// error that the status carries decides, not its code.
+    fn from_transport(address: &str, status: &Status) -> Option<Self> {
+        let address = address.to_owned();
+        let mut source = status.source();
+        while let Some(error) = source {
+            if error.is::<tonic::TimeoutExpired>() {
+                return Some(Self::Deadline {
+                    message: status.message().to_owned(),
+                });
+            }
+            if error.is::<tonic::ConnectError>() {
+                return Some(Self::Unreachable {
+                    address,
+                    reason: root_cause(error),
+                });
+            }
+            source = error.source();
+        }
+        let error = status.source()?;
+        Some(Self::ConnectionLost {
+            address,
+            reason: root_cause(error),
+        })
+    }
+
+    /// A connection that did not come about.
+    pub(crate) fn unreachable(address: &str, error: &tonic::transport::Error) -> Self {
+        Self::Unreachable {
+            address: address.to_owned(),
+            reason: root_cause(error),
+        }
+    }
+}
+
+/// The innermost error is the one that says what the system met; the outer ones say `transport error`.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn violations(status: &Status) -> Vec<Violation> {
+    let Some(details) = status.get_details_bad_request() else {
+        return Vec::new();
+    };
+    details
+        .field_violations
+        .into_iter()
+        .map(|violation| Violation {
+            field: violation.field,
+            description: violation.description,
+        })
+        .collect()
+}
+
+fn retry_after(status: &Status) -> Option<Duration> {
+    status.get_details_retry_info()?.retry_delay
+}

@@ -1,0 +1,14 @@
+//! Reads TOML configuration files for toolwave's programs.
+//!
+//! Owns how a wrong file is reported: every problem at once, one line each, with its place, its key and
+//! what would be right. It knows no key of any program and never reads flags or the environment.
+
+mod deserializer;
+mod file;
+mod node;
+mod problem;
+mod units;
+
+pub use file::{File, load};
+pub use problem::{EXIT_BAD_CONFIGURATION, Problem, report};
+pub use units::{duration, parse_duration, parse_size, size};

@@ -1,0 +1,64 @@
+//! One thing that is wrong with a configuration: where, what, and what would be right.
+
+use std::{fmt, path::PathBuf};
+
+/// `EX_CONFIG`: how a program ends whose configuration is refused.
+pub const EXIT_BAD_CONFIGURATION: u8 = 78;
+
+/// Shown as `file:line:column: key: what; expected ...`; parts that are not known are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `None`: it comes from a flag, the environment or a default.
+    pub file: Option<PathBuf>,
+    /// Line and column, from 1, the column in characters.
+    pub position: Option<(usize, usize)>,
+    /// Dotted path of the key; empty: the file as a whole.
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+    /// What would be right; empty where `what` leaves no question.
+    pub expected: String,
+}
+
+impl Problem {
+    /// A problem of a value that stands in no file.
+    #[must_use]
+    pub fn new(key: impl Into<String>, what: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self {
+            file: None,
+            position: None,
+            key: key.into(),
+            what: what.into(),
+            expected: expected.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}:", file.display())?;
+            if let Some((line, column)) = self.position {
+                write!(f, "{line}:{column}:")?;
+            }
+            f.write_str(" ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.what)?;
+        if !self.expected.is_empty() {
+            write!(f, "; expected {}", self.expected)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes each problem to standard error, one line each, and says how the process should end.
+#[must_use]
+pub fn report(problems: &[Problem]) -> std::process::ExitCode {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    std::process::ExitCode::from(EXIT_BAD_CONFIGURATION)
+}

@@ -1,0 +1,163 @@
+//! What a person is told of a wrong configuration file.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+use toolwave_config::{File, load};
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    max_concurrency: u32,
+    #[serde(with = "toolwave_config::duration")]
+    drain_timeout: Duration,
+    #[serde(with = "toolwave_config::size")]
+    max_result: u64,
+    format: Format,
+    labels: BTreeMap<String, String>,
+    tools: Tools,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Tools {
+    root: Option<String>,
+    hosts: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_concurrency: 5,
+            drain_timeout: Duration::from_secs(30),
+            max_result: 1024,
+            format: Format::Text,
+            labels: BTreeMap::new(),
+            tools: Tools::default(),
+        }
+    }
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let problems = File::from_text("a.toml", text.to_owned()).and_then(|file| file.parse::<Settings>());
+    problems.expect_err("the text is wrong").iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_good_file_overrides_defaults() {
+    let text = "max_concurrency = 9\ndrain_timeout = \"1m 30s\"\nmax_result = \"4 MiB\"\nformat = \"json\"\n\
+                labels.zone = \"a\"\n[tools]\nroot = \"/srv\"\nhosts = [\"x\"]\n";
+    let settings: Settings = File::from_text("a.toml", text.to_owned())
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(
+        settings,
+        Settings {
+            max_concurrency: 9,
+            drain_timeout: Duration::from_secs(90),
+            max_result: 4 << 20,
+            format: Format::Json,
+            labels: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
+            tools: Tools {
+                root: Some("/srv".to_owned()),
+                hosts: vec!["x".to_owned()]
+            },
+        }
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_one() {
+    assert_eq!(
+        problems("\nmax_concurency = 9\n"),
+        [
+            "a.toml:2:1: max_concurency: unknown key, did you mean `max_concurrency`?; expected one of \
+             `max_concurrency`, `drain_timeout`, `max_result`, `format`, `labels`, `tools`"
+        ]
+    );
+}
+
+#[test]
+fn every_problem_is_told_at_once_in_the_order_of_the_file() {
+    let text = "drain_timeout = 30\nformat = \"jsn\"\nmax_concurrency = \"nine\"\nmax_result = -1\n\
+                [tools]\nroot = 7\nhosts = [\"a\", 2]\nzzz = 1\n";
+    assert_eq!(
+        problems(text),
+        [
+            "a.toml:1:17: drain_timeout: is integer `30`; expected a duration with a unit, such as \"10s\" or \
+             \"500ms\"",
+            "a.toml:2:10: format: unknown value `jsn`, did you mean `json`?; expected one of `text`, `json`",
+            "a.toml:3:19: max_concurrency: is string \"nine\"; expected u32",
+            "a.toml:4:14: max_result: is integer `-1`; expected a size in bytes, such as 65536 or \"4 MiB\"",
+            "a.toml:6:8: tools.root: is integer `7`; expected a string",
+            "a.toml:7:15: tools.hosts[1]: is integer `2`; expected a string",
+            "a.toml:8:1: tools.zzz: unknown key; expected one of `root`, `hosts`",
+        ]
+    );
+}
+
+#[test]
+fn a_duration_without_a_unit_is_refused_also_as_text() {
+    assert_eq!(
+        problems("drain_timeout = \"30\""),
+        [
+            "a.toml:1:17: drain_timeout: `30` has no unit; expected a duration with a unit, such as \"10s\" or \"500ms\""
+        ]
+    );
+}
+
+#[test]
+fn a_number_that_does_not_fit_is_told_where_it_stands() {
+    assert_eq!(
+        problems("max_concurrency = 4294967296"),
+        ["a.toml:1:19: max_concurrency: is integer `4294967296`; expected u32"]
+    );
+    assert_eq!(
+        problems("max_concurrency = 99999999999999999999"),
+        ["a.toml:1:19: max_concurrency: is `99999999999999999999`; expected u32"]
+    );
+}
+
+#[test]
+fn broken_toml_is_told_with_its_place() {
+    let problems = problems("max_concurrency = 1\nformat = \n");
+    assert!(problems[0].starts_with("a.toml:2:"), "{problems:?}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("none.toml");
+    let problems = load::<Settings>(&path).unwrap_err();
+    let text = problems[0].to_string();
+    assert!(
+        text.starts_with(&format!("{}: cannot be read: ", path.display())),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_wrong_value_of_the_right_type_is_told_where_it_stands() {
+    let file = File::from_text(
+        "a.toml",
+        "[tools]\nroot = \"\"\nhosts = [\"a\", \"é\"]\n".to_owned(),
+    )
+    .unwrap();
+    assert_eq!(
+        file.problem("tools.hosts[1]", "is no host name", "letters")
+            .to_string(),
+        "a.toml:3:15: tools.hosts[1]: is no host name; expected letters"
+    );
+    assert_eq!(
+        file.problem("max_concurrency", "is 0", "1 or more").to_string(),
+        "max_concurrency: is 0; expected 1 or more"
+    );
+}

@@ -1,0 +1,10 @@
+//! The promises of the execution semantics, one readable script each. The shadow checks every invariant along
+//! the way, so a scenario only says what it is about.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod ends;
+mod limits;
+mod order;
+mod retries;
+mod workers;

@@ -1,0 +1,168 @@
+//! Which ready call starts first, and that none starves.
+
+use toolwave_scheduler::{CallKey, CallSpec, ExecutionKey, WorkerKey};
+
+use crate::common::{
+    lab::{Lab, OTHER_TOOL, batch, call, nth, urgent},
+    ms, s,
+};
+
+/// Ends whatever runs, one call after the other, until so many were started in all.
+fn work_off(lab: &mut Lab, started: usize) -> Vec<CallKey> {
+    for _ in 0..10 * started {
+        let order = lab.started_order();
+        if order.len() >= started {
+            break;
+        }
+        let Some(&running) = order.iter().find(|call| lab.flight(**call).is_some()) else {
+            break;
+        };
+        lab.succeeds(running);
+    }
+    lab.started_order()
+}
+
+fn of(order: &[CallKey], execution: ExecutionKey) -> usize {
+    order.iter().filter(|call| call.execution == execution).count()
+}
+
+#[test]
+fn a_higher_priority_starts_first() {
+    let mut lab = Lab::new();
+    let execution = lab.submit(batch(vec![urgent(0), urgent(2), urgent(1), urgent(3)]));
+    lab.worker(1);
+    let order: Vec<u32> = work_off(&mut lab, 4).iter().map(|call| call.index).collect();
+    assert_eq!(order, [3, 1, 2, 0]);
+    assert_eq!(lab.outcome(nth(execution, 0)), None);
+}
+
+#[test]
+fn a_priority_counts_across_executions_and_tools() {
+    let mut lab = Lab::new();
+    let low = lab.submit(batch(vec![call(); 2]));
+    let high = lab.submit(batch(vec![CallSpec {
+        tool: OTHER_TOOL,
+        ..urgent(1)
+    }]));
+    lab.worker(1);
+    assert_eq!(work_off(&mut lab, 2), [nth(high, 0), nth(low, 0)]);
+}
+
+#[test]
+fn within_an_execution_earlier_waves_go_before_later_ones_and_then_request_order() {
+    let mut lab = Lab::new();
+    let worker = lab.worker(1);
+    // 0 is of wave 1 once 3 is done; 1 and 2 are of wave 0.
+    let execution = lab.submit(batch(vec![call(); 4]).after(3, 0));
+    // Request order starts with 1.
+    assert_eq!(lab.started_order(), [nth(execution, 1)]);
+    lab.succeeds(nth(execution, 1));
+    lab.succeeds(nth(execution, 2));
+    lab.succeeds(nth(execution, 3));
+    assert_eq!(lab.place(nth(execution, 0)), worker);
+    let order: Vec<u32> = lab.started_order().iter().map(|call| call.index).collect();
+    assert_eq!(order, [1, 2, 3, 0]);
+}
+
+#[test]
+fn an_earlier_wave_goes_first_although_a_later_one_was_ready_before() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    // Call 1 (wave 1) is ready when 0 ends; call 2 (wave 0) is behind it in request order and ready all along.
+    let execution = lab.submit(batch(vec![call(); 3]).after(0, 1));
+    lab.succeeds(nth(execution, 0));
+    assert!(lab.flight(nth(execution, 2)).is_some() && lab.flight(nth(execution, 1)).is_none());
+}
+
+#[test]
+fn a_large_execution_does_not_hold_up_a_small_one_of_the_same_tenant() {
+    let mut lab = Lab::new();
+    let large = lab.submit(batch(vec![call(); 200]));
+    lab.worker(2);
+    let small = lab.submit(batch(vec![call(); 5]));
+    let order = work_off(&mut lab, 14);
+    assert_eq!(of(&order, small), 5, "every other turn is its: {order:?}");
+    assert_eq!(of(&order, large), 9);
+}
+
+#[test]
+fn tenants_with_a_backlog_share_turns_whatever_the_number_of_their_executions() {
+    let mut lab = Lab::new();
+    let one = lab.submit(batch(vec![call(); 100]).tenant(1));
+    let many: Vec<ExecutionKey> = (0..10)
+        .map(|_| lab.submit(batch(vec![call(); 10]).tenant(2)))
+        .collect();
+    lab.worker(3);
+    let order = work_off(&mut lab, 60);
+    for window in 1..=60 {
+        let (a, b) = (
+            of(&order[..window], one),
+            many.iter().map(|e| of(&order[..window], *e)).sum::<usize>(),
+        );
+        assert!(a.abs_diff(b) <= 4, "after {window} starts: {a} to {b}");
+    }
+    assert!(
+        many.iter().all(|execution| of(&order, *execution) >= 2),
+        "and its executions share them in turn"
+    );
+}
+
+#[test]
+fn a_tenant_that_was_idle_has_saved_no_turns() {
+    let mut lab = Lab::new();
+    let early = lab.submit(batch(vec![call(); 100]).tenant(1));
+    lab.worker(1);
+    work_off(&mut lab, 40);
+    let late = lab.submit(batch(vec![call(); 100]).tenant(2));
+    let order = work_off(&mut lab, 60);
+    let (a, b) = (of(&order[40..], early), of(&order[40..], late));
+    assert!(a.abs_diff(b) <= 2, "{a} to {b} of the last 20");
+}
+
+#[test]
+fn the_lowest_priority_is_not_starved_by_an_endless_stream_of_higher_ones() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    let mut running = nth(lab.submit(batch(vec![urgent(3)])), 0);
+    let patient = lab.submit(batch(vec![call()]));
+    let mut seconds = 0;
+    while lab.flight(nth(patient, 0)).is_none() {
+        assert!(
+            seconds < 30,
+            "three priorities away, five seconds each, and it still waits"
+        );
+        // There is always a waiting call of the highest priority.
+        let next = lab.submit(batch(vec![urgent(3)]));
+        lab.pass(s(1));
+        lab.succeeds(running);
+        running = nth(next, 0);
+        seconds += 1;
+    }
+    assert!(
+        seconds >= 14,
+        "it went first after {seconds} s: priorities mean something"
+    );
+}
+
+#[test]
+fn a_call_that_waits_long_is_overtaken_only_by_higher_priorities() {
+    let mut lab = Lab::new();
+    let first = lab.submit(batch(vec![urgent(1)]));
+    lab.pass(ms(100));
+    let second = lab.submit(batch(vec![urgent(1)]));
+    let third = lab.submit(batch(vec![urgent(2)]));
+    lab.worker(1);
+    assert_eq!(
+        work_off(&mut lab, 3),
+        [nth(third, 0), nth(first, 0), nth(second, 0)]
+    );
+}
+
+#[test]
+fn calls_spread_over_workers_by_their_load() {
+    let mut lab = Lab::new();
+    let workers: Vec<WorkerKey> = (0..4).map(|_| lab.worker(50)).collect();
+    lab.submit(batch(vec![call(); 100]));
+    let loads: Vec<u32> = workers.iter().map(|worker| lab.taken(*worker)).collect();
+    assert!(loads.iter().all(|load| (20..=30).contains(load)), "{loads:?}");
+}

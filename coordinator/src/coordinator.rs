@@ -1,0 +1,216 @@
+//! A running coordinator: its parts put together, and ended in order.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use toolwave_scheduler::Scheduler;
+use uuid::Uuid;
+
+use crate::{
+    admin::Admin,
+    config::Config,
+    driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
+    execution::service::Service as Executions,
+    handle::{Handle, Shared},
+    server::{Services, Serving},
+    worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
+};
+
+/// When workers are to look for the next coordinator.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+/// For clients to be answered after the last execution was cut, and for sessions to be closed.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// A running coordinator. Dropped, it ends at once, without grace for anybody.
+pub struct Coordinator {
+    handle: Handle,
+    serving: Serving,
+    /// Watches the driver; its words when that has ended.
+    driver: AbortOnDropHandle<String>,
+    /// Readers of sessions.
+    readers: TaskTracker,
+    drain_timeout: Duration,
+}
+
+/// Why a coordinator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its configuration is wrong.
+    #[error("{key}: {what}; expected {expected}")]
+    Config {
+        /// Dotted.
+        key: &'static str,
+        /// What is wrong.
+        what: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// It cannot listen.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// Where.
+        listen: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The contract in this build does not describe itself.
+    #[error("reflection cannot be served: {0}")]
+    Reflection(String),
+}
+
+/// How a coordinator ended that was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Every execution ended by itself.
+    pub finished: bool,
+    /// Executions that were cancelled, since they did not end in time.
+    pub executions_cut: usize,
+}
+
+/// Why a coordinator ended that was not asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The state is lost; every client was told.
+    #[error("the driver ended: {0}")]
+    Driver(String),
+    /// Nobody can come in.
+    #[error("the server ended: {0}")]
+    Server(String),
+}
+
+// === impl Coordinator ===
+
+impl Coordinator {
+    /// Binds `config.listen` and serves in background tasks, which it owns.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or the address is not to be had.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        if let Some(wrong) = config.check().into_iter().next() {
+            return Err(StartError::Config {
+                key: wrong.key,
+                what: wrong.what,
+                expected: wrong.expected,
+            });
+        }
+        let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
+        let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
+        let abandoned = Arc::new(Abandoned::default());
+        let declarations = Arc::new(Declarations::default());
+        let payload_bytes = Arc::new(AtomicU64::new(0));
+        let handle = Handle::new(Shared {
+            requests,
+            abandoned: abandoned.clone(),
+            next_execution: AtomicU64::new(first_execution()),
+            payload_bytes: payload_bytes.clone(),
+            declarations: declarations.clone(),
+            limits: config.requests.clone(),
+        });
+        let readers = TaskTracker::new();
+        let workers = Workers::new(
+            terms(&config),
+            inputs.clone(),
+            declarations.clone(),
+            readers.clone(),
+        );
+        let services = Services {
+            executions: Executions::new(handle.clone()),
+            sessions: Sessions(Arc::new(workers)),
+            admin: Admin(handle.clone()),
+        };
+        let serving = Serving::start(&config, services).await?;
+        let attempt_timeout = config.default_timeout;
+        let driver = Driver::new(
+            Scheduler::new(config.scheduler()),
+            Terms {
+                max_payload_bytes: config.max_payload_bytes,
+                attempt_timeout,
+            },
+            declarations.clone(),
+            payload_bytes,
+            Resolving::start(&inputs, &declarations, attempt_timeout),
+        );
+        let run = driver.run(Inputs {
+            inputs: from_sessions,
+            requests: from_edge,
+            abandoned,
+        });
+        let health = serving.health();
+        let driver = AbortOnDropHandle::new(tokio::spawn(async move {
+            let ended = AbortOnDropHandle::new(tokio::spawn(run)).await;
+            // Whatever ended the driver, health says so.
+            health.not_serving().await;
+            ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned())
+        }));
+        tracing::info!(address = %serving.address, "coordinator listens");
+        Ok(Self {
+            handle,
+            serving,
+            driver,
+            readers,
+            drain_timeout: config.drain_timeout,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.serving.address
+    }
+
+    /// Ends when the coordinator ended by itself. Safe to cancel.
+    pub async fn failed(&mut self) -> Failure {
+        tokio::select! {
+            said = &mut self.driver => Failure::Driver(said.unwrap_or_else(|error| error.to_string())),
+            said = self.serving.failed() => Failure::Server(said),
+        }
+    }
+
+    /// Drains: it serves no health check, accepts no execution, tells the workers, lets executions end for up
+    /// to `drain_timeout`, cancels the rest, closes what is open. Never hangs.
+    pub async fn shutdown(self) -> DrainReport {
+        self.serving.health().not_serving().await;
+        let drained = self.handle.drain(RECONNECT_AFTER);
+        let finished = tokio::time::timeout(self.drain_timeout, drained).await.is_ok();
+        let mut executions_cut = 0;
+        if !finished {
+            let cut = tokio::time::timeout(LAST_WORDS, self.handle.cancel_all());
+            executions_cut = cut.await.unwrap_or(0);
+        }
+        // A driver that does not answer ends with its task.
+        let _ = tokio::time::timeout(LAST_WORDS, self.handle.stop()).await;
+        drop(self.driver);
+        self.serving.stop().await;
+        self.readers.close();
+        let _ = tokio::time::timeout(LAST_WORDS, self.readers.wait()).await;
+        tracing::info!(finished, executions_cut, "coordinator ended");
+        DrainReport {
+            finished,
+            executions_cut,
+        }
+    }
+}
+
+/// Executions of an earlier coordinator, of which a worker may still speak, have other keys.
+fn first_execution() -> u64 {
+    let random = Uuid::new_v4().as_u64_pair().0 >> 44;
+    (random << 32) + 1
+}
+
+fn terms(config: &Config) -> SessionTerms {
+    SessionTerms {
+        coordinator_id: Uuid::new_v4().to_string().into(),
+        register_within: config.register_timeout,
+        heartbeat_interval: config.heartbeat_interval,
+        self_fence: config.self_fence,
+        max_message: config.requests.max_request_bytes,
+        max_result: config.max_result_bytes,
+        max_slots: config.max_slots_per_worker,
+        max_tools: config.max_tools_per_worker,
+    }
+}

@@ -1,0 +1,357 @@
+//! Carries out what the scheduler decided: dispatches with their payloads, news for those who wait, sessions
+//! closed. In order, and without waiting.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use toolwave_scheduler::{
+    Action, AttemptEnd, AttemptFailure, AttemptKey, AttemptRecord, CallKey, Event, ExecutionKey,
+    FinishedCall, Outcome, Refusal, SessionKey, Time,
+};
+
+use super::{Driver, executions::Try, resolving::Job};
+use crate::{
+    execution::prepared::{
+        CallFault, CallParameters, CallState, Detail, EndedAttempt, EndedAttemptFailure, EndedCall,
+        ExecutionNews, PreparedCall,
+    },
+    handle::SubmitError,
+    worker::outbox::{Assignment, Outbound},
+};
+
+impl Driver {
+    /// All that is decided.
+    pub(super) fn carry_out(&mut self) {
+        let mut actions = mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            self.act(action);
+        }
+        // Its room is used again; nothing was added meanwhile.
+        self.actions = actions;
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Admitted(admitted) => {
+                if let Some(execution) = self.executions.get(admitted.execution) {
+                    execution.feed.answer(Ok(()));
+                }
+            }
+            Action::Refused { execution, refusal } => self.refuse(execution, refusal),
+            Action::Resolve { call } => self.resolve(call),
+            Action::Dispatch {
+                session,
+                attempt,
+                timeout,
+                safe_to_repeat,
+            } => {
+                self.dispatch(session, attempt, timeout, safe_to_repeat);
+            }
+            Action::Abort { session, attempt } => self.directory.say(session, Outbound::Abort(attempt)),
+            Action::Started { attempt, .. } => self.started(attempt),
+            Action::Retry {
+                attempt,
+                failure,
+                backoff,
+            } => self.retried(attempt, failure, backoff),
+            Action::FinishCall(finished) => self.finish_call(finished),
+            Action::FinishExecution { execution } => self.finish_execution(execution),
+            Action::Late { attempt, session } => self.late(attempt, session),
+            Action::EvictWorker { session, reason } => {
+                if let Some(entry) = self.directory.session(session) {
+                    tracing::warn!(worker = %entry.name, session = session.0, ?reason, "session closed");
+                }
+                self.directory.close(session, reason.into());
+            }
+            Action::ForgetWorker { worker } => self.directory.forget(worker),
+        }
+    }
+
+    fn refuse(&mut self, execution: ExecutionKey, refusal: Refusal) {
+        let Refusal::QueueFull { limit, retry_after } = refusal;
+        if let Some(execution) = self.executions.remove(execution) {
+            execution
+                .feed
+                .answer(Err(SubmitError::QueueFull { limit, retry_after }));
+        }
+    }
+
+    /// Sends a call with what it refers to to the pool.
+    fn resolve(&mut self, key: CallKey) {
+        let Some(execution) = self.executions.get(key.execution) else {
+            return;
+        };
+        let Some(call) = execution.calls.get_mut(key.index as usize) else {
+            return;
+        };
+        let Some(parameters) = call.parameters.take() else {
+            debug_assert!(false, "a call is resolved once");
+            return;
+        };
+        let (timeout, retry) = (call.timeout, call.retry);
+        let mut results = SmallVec::new();
+        if let CallParameters::Template(template) = &parameters {
+            let result = |&index: &u32| Some((index, execution.calls[index as usize].result.clone()?));
+            results.extend(template.calls().iter().filter_map(result));
+            execution.release(template.calls().iter().copied());
+        }
+        let words = &execution.words.calls[key.index as usize];
+        let call = PreparedCall {
+            id: words.id.clone(),
+            tool_name: words.tool.clone(),
+            parameters,
+            priority: 0,
+            timeout,
+            queue_timeout: None,
+            retry,
+            idempotency_key: words.idempotency_key.clone(),
+            state: CallState::Unresolved,
+        };
+        self.resolving.push(Job { key, call, results });
+    }
+
+    fn dispatch(
+        &mut self,
+        session: SessionKey,
+        attempt: AttemptKey,
+        timeout: Duration,
+        safe_to_repeat: bool,
+    ) {
+        let Some(entry) = self.directory.session(session) else {
+            // Closed in this very round: its loss is on the way to the scheduler.
+            return;
+        };
+        entry.dispatches += 1;
+        let (sequence, worker, limit) = (entry.dispatches, entry.worker, entry.max_parameters);
+        let worker_name = entry.name.clone();
+        let Some(execution) = self.executions.get(attempt.call.execution) else {
+            return;
+        };
+        let words = execution.words.clone();
+        let Some(call) = execution.calls.get_mut(attempt.call.index as usize) else {
+            return;
+        };
+        let parameters = match &call.parameters {
+            Some(CallParameters::Text(text)) => text.clone(),
+            Some(CallParameters::Template(_)) | None => {
+                debug_assert!(false, "what is dispatched is resolved");
+                Bytes::new()
+            }
+        };
+        let mut this = Try {
+            number: attempt.number,
+            worker,
+            worker_name,
+            reported: false,
+            result: None,
+            fault: None,
+            execution_time: None,
+            late: false,
+        };
+        if parameters.len() <= limit {
+            call.tries.push(this);
+            let assignment = Assignment {
+                attempt,
+                words,
+                parameters,
+                timeout,
+                safe_to_repeat,
+                sequence,
+            };
+            self.directory.say(session, Outbound::Dispatch(assignment));
+            return;
+        }
+        // One message over a limit would end the stream and everything on it.
+        let message = format!(
+            "the parameters have {} bytes; the worker takes at most {limit}",
+            parameters.len()
+        );
+        this.fault = Some(Box::new(CallFault {
+            code: "PARAMS_TOO_LARGE".into(),
+            message,
+            ..CallFault::default()
+        }));
+        this.reported = true;
+        call.tries.push(this);
+        let failure = AttemptFailure::ToolError {
+            retryable: false,
+            retry_after: None,
+        };
+        self.found.push_back(Event::AttemptFinished {
+            session,
+            attempt,
+            end: AttemptEnd::Failed(failure),
+        });
+    }
+
+    fn started(&mut self, key: AttemptKey) {
+        let at = self.clock.wall;
+        let Some(execution) = self.executions.get(key.call.execution) else {
+            return;
+        };
+        if execution.detail != Detail::Everything {
+            return;
+        }
+        let Some(attempt) = execution.calls[key.call.index as usize].attempt(key.number) else {
+            return;
+        };
+        let worker = attempt.worker_name.clone();
+        let news = ExecutionNews::Started {
+            call: key.call.index,
+            attempt: key.number,
+            worker,
+            at,
+        };
+        self.executions.tell(key.call.execution, news);
+    }
+
+    fn retried(&mut self, key: AttemptKey, failure: AttemptFailure, backoff: Duration) {
+        let at = self.clock.wall;
+        let Some(execution) = self.executions.get(key.call.execution) else {
+            return;
+        };
+        if execution.detail != Detail::Everything {
+            return;
+        }
+        let fault = execution.calls[key.call.index as usize]
+            .attempt(key.number)
+            .and_then(|attempt| attempt.fault());
+        let failure = EndedAttemptFailure { failure, fault };
+        let news = ExecutionNews::Retried {
+            call: key.call.index,
+            attempt: key.number,
+            failure,
+            backoff,
+            at,
+        };
+        self.executions.tell(key.call.execution, news);
+    }
+
+    /// The call has ended: what it held goes, and its end goes to who waits.
+    fn finish_call(&mut self, finished: FinishedCall) {
+        let key = finished.call;
+        let (at, now) = (self.clock.wall, self.clock.now);
+        self.executions.count_parameters(key, 0);
+        let Some(execution) = self.executions.get(key.execution) else {
+            return;
+        };
+        let Some(call) = execution.calls.get_mut(key.index as usize) else {
+            return;
+        };
+        call.ended = true;
+        let parameters = call.parameters.take();
+        let mut tries = mem::take(&mut call.tries);
+        let rejection = call.rejection.take();
+        let mut result = None;
+        if finished.outcome == Outcome::Succeeded {
+            result = finished
+                .attempts
+                .iter()
+                .rev()
+                .find(|record| record.failure.is_none())
+                .and_then(|record| {
+                    tries
+                        .iter_mut()
+                        .find(|attempt| attempt.number == record.number)?
+                        .result
+                        .take()
+                });
+            debug_assert!(result.is_some(), "a call that succeeded has a result");
+            if call.readers > 0 {
+                call.result.clone_from(&result);
+            }
+        }
+        execution.feed.hold(result.as_ref().map_or(0, Bytes::len));
+        if let Some(CallParameters::Template(template)) = &parameters {
+            execution.release(template.calls().iter().copied());
+        }
+        let queue_time = match (finished.ready_at, finished.attempts.last()) {
+            (None, _) => Duration::ZERO,
+            (Some(ready), Some(last)) => last.dispatched_at.since(ready),
+            (Some(ready), None) => now.since(ready),
+        };
+        let execution_time = finished.attempts.last().and_then(|last| {
+            let measured = tries
+                .iter()
+                .find(|attempt| attempt.number == last.number)?
+                .execution_time;
+            measured.or_else(|| Some(last.ended_at.unwrap_or(now).since(last.started_at?)))
+        });
+        let ended = EndedCall {
+            call: key.index,
+            outcome: finished.outcome,
+            cause: finished.cause,
+            result,
+            rejection,
+            attempts: finished
+                .attempts
+                .iter()
+                .map(|record| self.ended_attempt(record, &mut tries))
+                .collect(),
+            queue_time,
+            execution_time: execution_time.unwrap_or_default(),
+            at,
+        };
+        self.executions
+            .tell(key.execution, ExecutionNews::Ended(Box::new(ended)));
+    }
+
+    fn ended_attempt(&self, record: &AttemptRecord, tries: &mut [Try]) -> EndedAttempt {
+        let this = tries.iter_mut().find(|attempt| attempt.number == record.number);
+        let (worker, fault, late) = match this {
+            Some(this) => (
+                this.worker_name.clone(),
+                this.fault.take().map(|fault| *fault),
+                this.late,
+            ),
+            None => (
+                self.directory
+                    .name(record.worker)
+                    .cloned()
+                    .unwrap_or_else(|| Arc::from("")),
+                None,
+                false,
+            ),
+        };
+        let now = self.clock.now;
+        let date = |time: Option<Time>| self.clock.date(time.unwrap_or(now));
+        EndedAttempt {
+            number: record.number,
+            worker,
+            started_at: date(Some(record.started_at.unwrap_or(record.dispatched_at))),
+            ended_at: date(record.ended_at),
+            failure: record
+                .failure
+                .map(|failure| EndedAttemptFailure { failure, fault }),
+            late,
+        }
+    }
+
+    fn finish_execution(&mut self, key: ExecutionKey) {
+        let Some(execution) = self.executions.get(key) else {
+            return;
+        };
+        let duration = self.clock.now.since(execution.accepted_at);
+        self.executions.end(key, ExecutionNews::Finished { duration });
+    }
+
+    /// A report that changed nothing; a result that came with it goes.
+    fn late(&mut self, key: AttemptKey, session: SessionKey) {
+        self.late_reports += 1;
+        tracing::debug!(attempt = %key, session = session.0, total = self.late_reports, "late report");
+        let reporter = self.directory.session(session).map(|session| session.worker);
+        if let Some(attempt) = self.executions.attempt(key)
+            && Some(attempt.worker) == reporter
+        {
+            attempt.late = true;
+            attempt.result = None;
+        }
+    }
+}
+
+impl Try {
+    fn fault(&self) -> Option<CallFault> {
+        self.fault.as_deref().cloned()
+    }
+}

@@ -1,0 +1,193 @@
+//! What the driver tells of one execution, on its way to the one who watches it: a list under a lock and a
+//! wake-up, both once per round of the driver. Ends of calls are never dropped (a call has one); what only
+//! watchers want is, when the reader is slow.
+
+use std::{
+    mem,
+    ops::Deref,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+use toolwave_scheduler::ExecutionKey;
+
+use crate::{execution::prepared::ExecutionNews, handle::SubmitError};
+
+/// Starts, progress and retries that wait for a reader at most.
+const WATCHED_AT_MOST: usize = 4096;
+
+/// One execution's news.
+pub(crate) struct Feed {
+    state: Mutex<State>,
+    /// One reader waits at a time: first for the admission, then for news.
+    changed: Notify,
+    /// Shared by all feeds; this one's part is given back when both ends are gone.
+    payload_bytes: Arc<AtomicU64>,
+    held: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    admission: Option<Result<(), SubmitError>>,
+    news: Vec<ExecutionNews>,
+    /// Of `news`, those that may be dropped.
+    watched: usize,
+    /// Nothing follows.
+    closed: bool,
+    /// Nobody reads.
+    left: bool,
+}
+
+/// The driver's end. Dropped, it closes the feed: whoever waits gets an end, not silence.
+pub(crate) struct FeedWriter(Arc<Feed>);
+
+/// Executions whose watcher went away: at most as many as there are executions.
+#[derive(Default)]
+pub(crate) struct Abandoned {
+    keys: Mutex<Vec<ExecutionKey>>,
+    pub(crate) changed: Notify,
+}
+
+// === impl Feed ===
+
+impl Feed {
+    pub(crate) fn new(payload_bytes: Arc<AtomicU64>) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            payload_bytes,
+            held: AtomicU64::new(0),
+        }
+    }
+
+    /// The scheduler's answer to the submission.
+    pub(crate) async fn admission(&self) -> Result<(), SubmitError> {
+        loop {
+            {
+                let state = self.lock();
+                if let Some(admission) = state.admission {
+                    return admission;
+                }
+                if state.closed {
+                    return Err(SubmitError::Closed);
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// What waits to be read, as soon as there is something; `None` when nothing follows.
+    pub(crate) async fn next(&self) -> Option<Vec<ExecutionNews>> {
+        loop {
+            {
+                let mut state = self.lock();
+                if !state.news.is_empty() {
+                    state.watched = 0;
+                    return Some(mem::take(&mut state.news));
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// The reader goes; true when the execution has not ended.
+    pub(crate) fn leave(&self) -> bool {
+        let mut state = self.lock();
+        state.left = true;
+        !state.closed
+    }
+
+    /// No panic can happen under this lock that leaves the state half changed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.payload_bytes
+            .fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
+    }
+}
+
+// === impl FeedWriter ===
+
+impl From<Arc<Feed>> for FeedWriter {
+    fn from(feed: Arc<Feed>) -> Self {
+        Self(feed)
+    }
+}
+
+impl FeedWriter {
+    /// Answers the submission.
+    pub(crate) fn answer(&self, admission: Result<(), SubmitError>) {
+        self.lock().admission = Some(admission);
+        self.changed.notify_one();
+    }
+
+    /// Appends a round's news and leaves `news` empty.
+    pub(crate) fn publish(&self, news: &mut Vec<ExecutionNews>) {
+        let mut state = self.lock();
+        if state.left {
+            news.clear();
+            return;
+        }
+        let mut watched = state.watched;
+        let kept = news.drain(..).filter(|news| {
+            let ends = matches!(news, ExecutionNews::Ended(_) | ExecutionNews::Finished { .. });
+            watched += usize::from(!ends && watched < WATCHED_AT_MOST);
+            ends || watched < WATCHED_AT_MOST
+        });
+        state.news.extend(kept);
+        state.watched = watched;
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// True when the reader went away without wanting the execution to go on, or at all.
+    pub(crate) fn is_left(&self) -> bool {
+        self.lock().left
+    }
+
+    /// Counts the bytes of a result until both ends of the feed are gone.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.payload_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Deref for FeedWriter {
+    type Target = Feed;
+
+    fn deref(&self) -> &Feed {
+        &self.0
+    }
+}
+
+impl Drop for FeedWriter {
+    fn drop(&mut self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+}
+
+// === impl Abandoned ===
+
+impl Abandoned {
+    /// Tells the driver, from wherever the watcher was dropped.
+    pub(crate) fn push(&self, key: ExecutionKey) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        self.changed.notify_one();
+    }
+
+    /// Moves them to `keys`.
+    pub(crate) fn take(&self, keys: &mut Vec<ExecutionKey>) {
+        keys.append(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

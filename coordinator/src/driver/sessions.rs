@@ -1,0 +1,223 @@
+//! What sessions and the pool say becomes events. A payload is put where its call can find it before the
+//! scheduler hears of it; a report that does not belong to its reporter is heard and not kept.
+
+use std::sync::Arc;
+
+use toolwave_scheduler::{AttemptEnd, Event, Resolution, SessionEnd, SessionKey, ToolKey, WorkerSpec};
+
+use super::{
+    Driver,
+    mailbox::{Frame, Input, Joined, Progress, Report, ReportedEnd},
+    resolving::{Resolved, Settled},
+};
+use crate::{
+    execution::prepared::{CallParameters, Detail, ExecutionNews},
+    worker::outbox::Outbound,
+};
+
+impl Driver {
+    pub(super) fn input(&mut self, input: Input) {
+        match input {
+            Input::Frame(frame) => self.frame(*frame),
+            Input::Resolved(resolved) => self.resolved(resolved),
+            Input::Joined(joined) => self.joined(*joined),
+            Input::Broken(session) => {
+                if self.directory.ended(session) {
+                    self.handle(Event::WorkerLost {
+                        session,
+                        end: SessionEnd::Broken,
+                    });
+                }
+            }
+        }
+    }
+
+    fn joined(&mut self, mut joined: Joined) {
+        let arrival = self.directory.join(&mut joined);
+        if let Some(replaced) = arrival.replaced {
+            self.handle(replaced);
+        }
+        let tools = self.declared(&joined.tools);
+        let worker = WorkerSpec {
+            worker: arrival.worker,
+            slots: joined.slots,
+            tools,
+            draining: arrival.draining,
+        };
+        self.handle(Event::WorkerJoined {
+            session: joined.session,
+            worker,
+            in_flight: joined.in_flight,
+        });
+        if let Some(reconnect_after) = self.admission.draining {
+            self.directory
+                .say(joined.session, Outbound::Shutdown { reconnect_after });
+        }
+    }
+
+    /// Tells the scheduler what tools declare, where that is news.
+    fn declared(&mut self, names: &[Arc<str>]) -> Vec<ToolKey> {
+        let catalogue = self.declarations.current();
+        let mut keys = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(tool) = catalogue.tool(name) else {
+                continue;
+            };
+            keys.push(tool.key);
+            if self.tools.is_news(tool.key, &tool.spec) {
+                self.handle(Event::ToolDeclared {
+                    tool: tool.key,
+                    spec: tool.spec.clone(),
+                });
+            }
+        }
+        keys
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        let session = frame.session;
+        if self.directory.session(session).is_none() {
+            return;
+        }
+        for attempt in frame.started {
+            self.handle(Event::AttemptStarted { session, attempt });
+        }
+        for progress in frame.progress {
+            self.progress(session, progress);
+        }
+        for report in frame.ended {
+            self.report(session, report);
+        }
+        if let Some(heartbeat) = frame.heartbeat {
+            let (in_flight, dispatches_read) = (heartbeat.in_flight, heartbeat.dispatches_read);
+            self.handle(Event::WorkerSeen {
+                session,
+                in_flight,
+                dispatches_read,
+            });
+        }
+        if let Some(names) = frame.tools {
+            let tools = self.declared(&names);
+            self.handle(Event::ToolsChanged { session, tools });
+        }
+        if frame.draining
+            && let Some(worker) = self.directory.drains_itself(session)
+        {
+            self.handle(Event::WorkerDraining {
+                worker,
+                draining: true,
+            });
+        }
+        if frame.goodbye && self.directory.ended(session) {
+            self.handle(Event::WorkerLost {
+                session,
+                end: SessionEnd::Goodbye,
+            });
+        }
+    }
+
+    /// For watchers of an attempt that runs where the report comes from.
+    fn progress(&mut self, session: SessionKey, progress: Progress) {
+        let at = self.clock.wall;
+        let key = progress.attempt;
+        let reporter = self.directory.session(session).map(|session| session.worker);
+        let Some(execution) = self.executions.get(key.call.execution) else {
+            return;
+        };
+        if execution.detail != Detail::Everything {
+            return;
+        }
+        let Some(call) = execution.calls.get_mut(key.call.index as usize) else {
+            return;
+        };
+        if call
+            .attempt(key.number)
+            .is_none_or(|attempt| Some(attempt.worker) != reporter || attempt.reported)
+        {
+            return;
+        }
+        let Progress {
+            fraction, message, ..
+        } = progress;
+        let news = ExecutionNews::Progress {
+            call: key.call.index,
+            attempt: key.number,
+            fraction,
+            message,
+            at,
+        };
+        self.executions.tell(key.call.execution, news);
+    }
+
+    /// The end of an attempt. The first report of the worker it was sent to counts; the scheduler says of the
+    /// others that they are late.
+    fn report(&mut self, session: SessionKey, report: Report) {
+        let Report {
+            attempt: key,
+            end,
+            execution_time,
+        } = report;
+        let reporter = self.directory.session(session).map(|session| session.worker);
+        let this = self
+            .executions
+            .attempt(key)
+            .filter(|attempt| Some(attempt.worker) == reporter);
+        let this = this.filter(|attempt| !attempt.reported);
+        let end = match end {
+            ReportedEnd::Result(payload) => {
+                if let Some(this) = this {
+                    this.reported = true;
+                    this.result = Some(payload);
+                    this.execution_time = execution_time;
+                }
+                AttemptEnd::Succeeded
+            }
+            ReportedEnd::Failure(failure, fault) => {
+                if let Some(this) = this {
+                    this.reported = true;
+                    this.fault = fault;
+                    this.execution_time = execution_time;
+                }
+                AttemptEnd::Failed(failure)
+            }
+        };
+        self.handle(Event::AttemptFinished {
+            session,
+            attempt: key,
+            end,
+        });
+    }
+
+    /// The pool's answer; the call may have ended meanwhile.
+    fn resolved(&mut self, resolved: Resolved) {
+        let key = resolved.call;
+        let Some(call) = self.executions.call(key).filter(|call| !call.ended) else {
+            return;
+        };
+        let resolution = match resolved.outcome {
+            Ok(ready) => {
+                let bytes = ready.parameters.len() as u64;
+                call.parameters = Some(CallParameters::Text(ready.parameters));
+                self.executions.count_parameters(key, bytes);
+                let Settled {
+                    safe_to_repeat,
+                    timeout,
+                    retry,
+                } = ready.settled;
+                Resolution::Ready {
+                    safe_to_repeat,
+                    timeout,
+                    retry,
+                }
+            }
+            Err(fault) => {
+                call.rejection = Some(fault);
+                Resolution::Rejected
+            }
+        };
+        self.handle(Event::Resolved {
+            call: key,
+            resolution,
+        });
+    }
+}

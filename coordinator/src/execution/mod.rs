@@ -1,0 +1,23 @@
+//! The edge that clients see: requests checked and turned into [`prepared::PreparedExecution`], results answered.
+
+pub mod answer;
+mod calls;
+pub mod convert;
+mod deadline;
+pub mod effects;
+mod graph;
+mod idempotency;
+pub mod limits;
+mod lookup;
+pub mod parameters;
+mod plan_answer;
+pub mod prepared;
+pub mod reference;
+pub mod resolver;
+pub mod service;
+pub mod struct_json;
+pub mod template;
+pub mod text;
+pub mod validate;
+pub mod violations;
+mod words;

@@ -1,0 +1,312 @@
+//! The RPCs of clients: request in, execution submitted, answer or events out. Decides nothing about calls.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{Stream, StreamExt, stream};
+use prost::Message;
+use tonic::{Request, Response, Status};
+use toolwave_proto::v1::{self, execution_service_server::ExecutionService};
+
+use super::{
+    answer::{Answer, Ended},
+    deadline,
+    idempotency::{KeyedExecutions, Watcher, body_of},
+    plan_answer,
+    prepared::{Detail, ExecutionNews},
+    validate::{Circumstances, Prepared, prepare},
+    violations::Violations,
+};
+use crate::{
+    error::{Reason, RequestError},
+    handle::{Cancelled, Handle, Ticket},
+};
+
+/// A request of so many bytes is checked beside the threads that serve the others.
+const LARGE_REQUEST: usize = 64 * 1024;
+/// Events that travel together at most.
+const EVENTS_TOGETHER: usize = 256;
+
+/// Serves `ExecutionService`.
+#[derive(Clone)]
+pub struct Service {
+    handle: Handle,
+    keyed: Arc<KeyedExecutions>,
+}
+
+/// Where news of an execution come from.
+enum Source {
+    /// This client's alone: dropped, it cancels the execution.
+    Own(Ticket),
+    /// One with an idempotency key, which others may watch too.
+    Joined(Watcher),
+}
+
+impl Source {
+    async fn next(&mut self) -> Option<Vec<Arc<ExecutionNews>>> {
+        match self {
+            Self::Own(ticket) => Some(ticket.next().await?.into_iter().map(Arc::new).collect()),
+            Self::Joined(watcher) => watcher.next().await,
+        }
+    }
+}
+
+impl Service {
+    /// On top of the driver.
+    #[must_use]
+    pub fn new(handle: Handle) -> Self {
+        Self {
+            handle,
+            keyed: Arc::default(),
+        }
+    }
+
+    async fn prepare(
+        &self,
+        request: v1::ExecuteParallelRequest,
+        circumstances: Circumstances,
+    ) -> Result<Prepared, RequestError> {
+        let handle = self.handle.clone();
+        let work = move |request| {
+            prepare(
+                request,
+                &handle.catalogue(),
+                handle.request_limits(),
+                circumstances,
+            )
+        };
+        if request.calls.len() < 64 && request.encoded_len() < LARGE_REQUEST {
+            return work(request);
+        }
+        tokio::task::spawn_blocking(move || work(request))
+            .await
+            .map_err(|_| RequestError::CoordinatorStopped)?
+    }
+
+    /// Checks and submits, or joins.
+    async fn begin(
+        &self,
+        request: v1::ExecuteParallelRequest,
+        circumstances: Circumstances,
+    ) -> Result<(Source, Answer), RequestError> {
+        let catalogue = self.handle.catalogue();
+        let key = request.idempotency_key.clone();
+        if key.is_empty() {
+            let prepared = self.prepare(request, circumstances).await?;
+            let ticket = self.handle.submit(prepared.execution).await?;
+            let answer = Answer::new(Arc::new(prepared.shape), catalogue, ticket.execution_id());
+            return Ok((Source::Own(ticket), answer));
+        }
+        let body = body_of(&request);
+        let prepared = self.prepare(request, circumstances).await?;
+        let mut watcher = self.keyed.join(&key, body, prepared, &self.handle)?;
+        let id = watcher.admission().await?;
+        let answer = Answer::new(watcher.shape().clone(), catalogue, &id);
+        Ok((Source::Joined(watcher), answer))
+    }
+
+    async fn run(
+        &self,
+        request: v1::ExecuteParallelRequest,
+        circumstances: Circumstances,
+    ) -> Result<v1::ExecuteParallelResponse, RequestError> {
+        let (mut source, mut answer) = self.begin(request, circumstances).await?;
+        let mut ends: Vec<Option<Ended>> = answer.shape().calls.iter().map(|_| None).collect();
+        while let Some(news) = source.next().await {
+            for news in &news {
+                match news.as_ref() {
+                    ExecutionNews::Ended(ended) => {
+                        let end = answer.end(ended);
+                        let call = end.call as usize;
+                        ends[call] = Some(end);
+                    }
+                    ExecutionNews::Finished { duration } => {
+                        let ends: Option<Vec<Ended>> = ends.into_iter().collect();
+                        // The driver ends every call before it says Finished.
+                        return Ok(answer.response(ends.ok_or(RequestError::CoordinatorStopped)?, *duration));
+                    }
+                    ExecutionNews::Started { .. }
+                    | ExecutionNews::Progress { .. }
+                    | ExecutionNews::Retried { .. } => {}
+                }
+            }
+        }
+        Err(RequestError::CoordinatorStopped)
+    }
+}
+
+/// A stream's state: what comes next.
+enum Flow {
+    Begin(Source, Answer),
+    On(Source, Answer),
+    End,
+}
+
+type Messages = Vec<Result<v1::ExecuteParallelStreamResponse, Status>>;
+
+async fn flow(state: Flow) -> Option<(Messages, Flow)> {
+    match state {
+        Flow::Begin(source, answer) => {
+            let planned = v1::ExecuteParallelStreamResponse {
+                events: vec![answer.planned()],
+            };
+            Some((vec![Ok(planned)], Flow::On(source, answer)))
+        }
+        Flow::On(mut source, mut answer) => {
+            let Some(news) = source.next().await else {
+                return Some((vec![Err(RequestError::CoordinatorStopped.into())], Flow::End));
+            };
+            let finished = matches!(
+                news.last().map(AsRef::as_ref),
+                Some(ExecutionNews::Finished { .. })
+            );
+            let events = news.iter().map(|news| answer.event(news)).collect();
+            let messages = together(events, answer.shape().max_response_bytes);
+            Some((
+                messages,
+                if finished {
+                    Flow::End
+                } else {
+                    Flow::On(source, answer)
+                },
+            ))
+        }
+        Flow::End => None,
+    }
+}
+
+/// Events in messages that the client can receive.
+fn together(events: Vec<v1::ExecutionEvent>, limit: usize) -> Messages {
+    let mut messages = Vec::new();
+    let mut message = v1::ExecuteParallelStreamResponse::default();
+    let mut bytes = 0;
+    for event in events {
+        // Its tag and length.
+        let size = event.encoded_len() + 6;
+        if !message.events.is_empty() && (bytes + size > limit || message.events.len() >= EVENTS_TOGETHER) {
+            messages.push(Ok(std::mem::take(&mut message)));
+            bytes = 0;
+        }
+        bytes += size;
+        message.events.push(event);
+    }
+    if !message.events.is_empty() {
+        messages.push(Ok(message));
+    }
+    messages
+}
+
+fn required(
+    execution: Option<v1::ExecuteParallelRequest>,
+) -> Result<v1::ExecuteParallelRequest, RequestError> {
+    execution.ok_or_else(|| {
+        RequestError::Invalid(Violations::one(
+            Reason::EmptyRequest,
+            "execution",
+            "the request holds no execution",
+        ))
+    })
+}
+
+#[tonic::async_trait]
+impl ExecutionService for Service {
+    async fn execute_parallel(
+        &self,
+        request: Request<v1::ExecuteParallelRequest>,
+    ) -> Result<Response<v1::ExecuteParallelResponse>, Status> {
+        let deadline = deadline::of(request.metadata())?;
+        let circumstances = Circumstances {
+            deadline,
+            detail: Detail::Results,
+            explain: false,
+        };
+        Ok(Response::new(
+            self.run(request.into_inner(), circumstances).await?,
+        ))
+    }
+
+    type ExecuteParallelStreamStream =
+        std::pin::Pin<Box<dyn Stream<Item = Result<v1::ExecuteParallelStreamResponse, Status>> + Send>>;
+
+    async fn execute_parallel_stream(
+        &self,
+        request: Request<v1::ExecuteParallelStreamRequest>,
+    ) -> Result<Response<Self::ExecuteParallelStreamStream>, Status> {
+        let deadline = deadline::of(request.metadata())?;
+        let circumstances = Circumstances {
+            deadline,
+            detail: Detail::Everything,
+            explain: false,
+        };
+        let (source, answer) = self
+            .begin(required(request.into_inner().execution)?, circumstances)
+            .await?;
+        let messages = stream::unfold(Flow::Begin(source, answer), flow).flat_map(stream::iter);
+        Ok(Response::new(Box::pin(messages)))
+    }
+
+    async fn plan_execution(
+        &self,
+        request: Request<v1::PlanExecutionRequest>,
+    ) -> Result<Response<v1::PlanExecutionResponse>, Status> {
+        let deadline = deadline::of(request.metadata())?;
+        let circumstances = Circumstances {
+            deadline,
+            detail: Detail::Results,
+            explain: true,
+        };
+        let prepared = self
+            .prepare(required(request.into_inner().execution)?, circumstances)
+            .await?;
+        Ok(Response::new(plan_answer::plan_response(
+            prepared,
+            self.handle.catalogue(),
+        )))
+    }
+
+    async fn cancel_execution(
+        &self,
+        request: Request<v1::CancelExecutionRequest>,
+    ) -> Result<Response<v1::CancelExecutionResponse>, Status> {
+        use v1::cancel_execution_request::Target;
+        let (id, ended): (Arc<str>, bool) = match request.into_inner().target {
+            Some(Target::ExecutionId(id)) => (id.into(), false),
+            Some(Target::IdempotencyKey(key)) => {
+                self.keyed.find(&key).ok_or(RequestError::ExecutionNotFound)?
+            }
+            None => {
+                let what = "name the execution by execution_id or idempotency_key";
+                return Err(RequestError::Invalid(Violations::one(Reason::BadTarget, "target", what)).into());
+            }
+        };
+        let already_ended = ended
+            || match self.handle.cancel(&id).await {
+                Ok(Cancelled::Now) => false,
+                Ok(Cancelled::AlreadyEnded) => true,
+                Err(_) => return Err(RequestError::ExecutionNotFound.into()),
+            };
+        Ok(Response::new(v1::CancelExecutionResponse {
+            execution_id: id.to_string(),
+            already_ended,
+        }))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Request<v1::ListToolsRequest>,
+    ) -> Result<Response<v1::ListToolsResponse>, Status> {
+        let statuses: HashMap<Arc<str>, _> = self.handle.tool_statuses().await.into_iter().collect();
+        let catalogue = self.handle.catalogue();
+        let tools = catalogue.tools().into_iter().map(|tool| {
+            let status = statuses.get(tool.proto.name.as_str());
+            v1::ListedTool {
+                tool: Some(tool.proto.clone()),
+                workers: status.map_or(0, |status| status.workers),
+                queued: status.map_or(0, |status| status.queued),
+                in_flight: status.map_or(0, |status| status.in_flight),
+            }
+        });
+        Ok(Response::new(v1::ListToolsResponse {
+            tools: tools.collect(),
+        }))
+    }
+}

@@ -1,0 +1,279 @@
+//! What the RPC edge holds of the coordinator: submit, cancel, watch, ask.
+//!
+//! Every method answers for itself: no sender and no receiver leaves this file. It never schedules, never
+//! parses a payload, and turns nothing into a `tonic::Status`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot};
+use toolwave_scheduler::{ExecutionKey, ToolStatus};
+use uuid::Uuid;
+
+use crate::{
+    catalogue::Catalogue,
+    driver::{
+        feed::{Abandoned, Feed},
+        mailbox::{DrainedWorker, ListedWorker, Request, Submitted},
+    },
+    execution::{
+        limits::RequestLimits,
+        prepared::{ExecutionNews, PreparedExecution},
+    },
+    worker::declarations::Declarations,
+};
+
+/// How soon a refused client may try again when the scheduler says nothing better.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// A way to the driver; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What all clones share.
+pub(crate) struct Shared {
+    /// To the driver; full means that it cannot keep up.
+    pub(crate) requests: mpsc::Sender<Request>,
+    /// Executions whose client went away.
+    pub(crate) abandoned: Arc<Abandoned>,
+    /// The next execution's key.
+    pub(crate) next_execution: AtomicU64,
+    /// Bytes of parameters and results that are held.
+    pub(crate) payload_bytes: Arc<AtomicU64>,
+    /// The tools that workers declared.
+    pub(crate) declarations: Arc<Declarations>,
+    /// What a request may be.
+    pub(crate) limits: RequestLimits,
+}
+
+/// An accepted execution, watched. Dropped before its end, it cancels the execution: its client is gone.
+pub struct Ticket {
+    feed: Arc<Feed>,
+    key: ExecutionKey,
+    id: Arc<str>,
+    abandoned: Arc<Abandoned>,
+    keep_running: bool,
+}
+
+/// Why an execution was not accepted; nothing of it has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// Too many calls wait.
+    #[error("the queue is full: at most {limit} calls wait at once")]
+    QueueFull {
+        /// The bound, in calls (or, where the driver cannot keep up, in submissions).
+        limit: usize,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Too many bytes of payloads are held.
+    #[error("parameters and results held have reached max_payload_bytes, {limit} bytes")]
+    PayloadsFull {
+        /// The bound, in bytes.
+        limit: u64,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The coordinator ends; another, or the next one, takes it.
+    #[error("the coordinator is draining and accepts no execution")]
+    Draining {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The coordinator has failed.
+    #[error("the coordinator has stopped")]
+    Closed,
+}
+
+/// What a cancellation found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It ran, and ends now.
+    Now,
+    /// It had ended before.
+    AlreadyEnded,
+}
+
+/// No such execution, or it ended long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no execution has this id")]
+pub struct UnknownExecution;
+
+/// No worker of this name is connected or waited for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkerRequestError {
+    /// No such worker.
+    #[error("no worker is named `{0}`; ListWorkers names those that there are")]
+    Unknown(String),
+    /// The coordinator has failed.
+    #[error("the coordinator has stopped")]
+    Closed,
+}
+
+// === impl Handle ===
+
+impl Handle {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The tools declared so far; does not change under its holder.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.shared.declarations.current()
+    }
+
+    /// What a request may be.
+    #[must_use]
+    pub fn request_limits(&self) -> &RequestLimits {
+        &self.shared.limits
+    }
+
+    /// Offers an execution to the scheduler and waits for its answer, which comes at once.
+    ///
+    /// # Errors
+    /// It was not accepted, and nothing of it runs.
+    pub async fn submit(&self, execution: PreparedExecution) -> Result<Ticket, SubmitError> {
+        let key = ExecutionKey(self.shared.next_execution.fetch_add(1, Ordering::Relaxed));
+        let uuid = Uuid::new_v4();
+        let mut text = Uuid::encode_buffer();
+        let id: Arc<str> = uuid.hyphenated().encode_lower(&mut text).to_owned().into();
+        let feed = Arc::new(Feed::new(self.shared.payload_bytes.clone()));
+        let ticket = Ticket {
+            feed: feed.clone(),
+            key,
+            id: id.clone(),
+            abandoned: self.shared.abandoned.clone(),
+            keep_running: false,
+        };
+        let submitted = Submitted {
+            key,
+            uuid: uuid.as_u128(),
+            id,
+            execution,
+            feed: feed.clone().into(),
+        };
+        match self
+            .shared
+            .requests
+            .try_send(Request::Submit(Box::new(submitted)))
+        {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                let limit = self.shared.requests.max_capacity();
+                return Err(SubmitError::QueueFull {
+                    limit,
+                    retry_after: RETRY_AFTER,
+                });
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Closed),
+        }
+        feed.admission().await?;
+        Ok(ticket)
+    }
+
+    /// Ends an execution early.
+    ///
+    /// # Errors
+    /// No execution has this id, or it ended so long ago that it is forgotten.
+    pub async fn cancel(&self, execution_id: &str) -> Result<Cancelled, UnknownExecution> {
+        let id = Uuid::try_parse(execution_id)
+            .map_err(|_| UnknownExecution)?
+            .as_u128();
+        self.ask(|reply| Request::Cancel { id, reply })
+            .await
+            .unwrap_or(Err(UnknownExecution))
+    }
+
+    /// Every tool that was declared or called, and how busy it is; empty when the coordinator has stopped.
+    pub async fn tool_statuses(&self) -> Vec<(Arc<str>, ToolStatus)> {
+        self.ask(Request::ToolStatuses).await.unwrap_or_default()
+    }
+
+    /// The workers that are connected, or lost and still waited for; `None` when the coordinator has stopped.
+    pub(crate) async fn workers(&self) -> Option<Vec<ListedWorker>> {
+        self.ask(Request::ListWorkers).await
+    }
+
+    /// Stops, or resumes, dispatching to the worker of this name.
+    pub(crate) async fn drain_worker(
+        &self,
+        worker: &str,
+        resume: bool,
+    ) -> Result<DrainedWorker, WorkerRequestError> {
+        self.ask(|reply| Request::DrainWorker {
+            worker: worker.into(),
+            resume,
+            reply,
+        })
+        .await
+        .ok_or(WorkerRequestError::Closed)?
+        .ok_or_else(|| WorkerRequestError::Unknown(worker.to_owned()))
+    }
+
+    /// Refuses every further execution and tells the workers; answers when none is left that runs.
+    pub(crate) async fn drain(&self, reconnect_after: Duration) {
+        self.ask(|reply| Request::Drain {
+            reconnect_after,
+            reply,
+        })
+        .await;
+    }
+
+    /// Cancels what runs; answers how many executions that were, once they have ended.
+    pub(crate) async fn cancel_all(&self) -> usize {
+        self.ask(Request::CancelAll).await.unwrap_or(0)
+    }
+
+    /// Ends every session, and the driver.
+    pub(crate) async fn stop(&self) {
+        self.ask(Request::Stop).await;
+    }
+
+    /// `None`: the driver has ended. These requests are few and wait for room.
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.requests.send(request(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    /// Names the execution for clients.
+    #[must_use]
+    pub fn execution_id(&self) -> &str {
+        &self.id
+    }
+
+    /// From here on the execution ends by itself, whoever goes away.
+    #[must_use]
+    pub fn keep_running(mut self) -> Self {
+        self.keep_running = true;
+        self
+    }
+
+    /// What happened since the last time, as soon as something did. `None` after `Finished`;
+    /// `None` without it when the coordinator has failed. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Vec<ExecutionNews>> {
+        self.feed.next().await
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.feed.leave() && !self.keep_running {
+            self.abandoned.push(self.key);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The one listener: clients, workers, operators, health, and on loopback reflection. It ends in bounded time,
+//! whatever streams are open.
+
+mod connection;
+
+use std::{net::SocketAddr, time::Duration};
+
+use futures_util::StreamExt as _;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{
+    Server,
+    server::{Router, TcpIncoming},
+};
+use tonic_health::{
+    ServingStatus,
+    server::{HealthReporter, HealthService},
+};
+use toolwave_proto::v1::{
+    self, admin_service_server::AdminServiceServer, execution_service_server::ExecutionServiceServer,
+    worker_service_server::WorkerServiceServer,
+};
+
+use self::connection::Connection;
+use crate::{
+    StartError,
+    admin::Admin,
+    config::Config,
+    execution::service::Service as Executions,
+    worker::{LEAST_MESSAGE, Service as Sessions},
+};
+
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Clients that cancel many calls at once must not lose the others on their connection.
+const CANCELLED_AT_ONCE: usize = 10_000;
+/// Streams that end by themselves at the end of the server get this long.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// What is told to be serving or not: all of it, and each service.
+const HEALTH_NAMES: [&str; 4] = [
+    "",
+    "toolwave.v1.ExecutionService",
+    "toolwave.v1.WorkerService",
+    "toolwave.v1.AdminService",
+];
+
+/// A server that runs.
+pub(crate) struct Serving {
+    pub(crate) address: SocketAddr,
+    health: HealthReporter,
+    task: JoinHandle<Result<(), tonic::transport::Error>>,
+    /// No further connection; those that are open end with their streams.
+    stop: CancellationToken,
+    /// Every connection ends.
+    cut: CancellationToken,
+}
+
+/// What is served.
+pub(crate) struct Services {
+    pub(crate) executions: Executions,
+    pub(crate) sessions: Sessions,
+    pub(crate) admin: Admin,
+}
+
+// === impl Serving ===
+
+impl Serving {
+    /// Binds, and serves in a task.
+    pub(crate) async fn start(config: &Config, services: Services) -> Result<Self, StartError> {
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| StartError::Listen { listen, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| StartError::Listen { listen, source })?;
+        let health = HealthReporter::new();
+        let router = router(config, services, &health, address)?;
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let cut_each = cut.clone();
+        let incoming = TcpIncoming::from(listener)
+            .with_nodelay(Some(true))
+            .with_keepalive(Some(Duration::from_secs(60)))
+            .map(move |stream| stream.map(|stream| Connection::new(stream, &cut_each)));
+        let stopped = stop.clone().cancelled_owned();
+        let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, stopped));
+        let serving = Self {
+            address,
+            health,
+            task,
+            stop,
+            cut,
+        };
+        serving.report(ServingStatus::Serving).await;
+        Ok(serving)
+    }
+
+    /// What health checks are told.
+    pub(crate) fn health(&self) -> Health {
+        Health(self.health.clone())
+    }
+
+    async fn report(&self, status: ServingStatus) {
+        self.health().report(status).await;
+    }
+
+    /// Ends when the server ended by itself, with its words.
+    pub(crate) async fn failed(&mut self) -> String {
+        match (&mut self.task).await {
+            Ok(Ok(())) => "the server ended".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Takes no further connection, waits a little for open streams, then cuts what is left.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        if tokio::time::timeout(STOP_WITHIN, &mut self.task).await.is_err() {
+            self.cut.cancel();
+            if tokio::time::timeout(STOP_WITHIN, &mut self.task).await.is_err() {
+                tracing::warn!("server did not end");
+            }
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.cut.cancel();
+        self.task.abort();
+    }
+}
+
+/// A way to health, for whoever sees that it is lost.
+#[derive(Clone)]
+pub(crate) struct Health(HealthReporter);
+
+impl Health {
+    pub(crate) async fn not_serving(&self) {
+        self.report(ServingStatus::NotServing).await;
+    }
+
+    async fn report(&self, status: ServingStatus) {
+        for name in HEALTH_NAMES {
+            self.0.set_service_status(name, status).await;
+        }
+    }
+}
+
+fn router(
+    config: &Config,
+    services: Services,
+    health: &HealthReporter,
+    address: SocketAddr,
+) -> Result<Router, StartError> {
+    let largest = config.requests.max_request_bytes;
+    let frame = largest.max(LEAST_MESSAGE as usize);
+    // Names and numbers of operators and health checks only.
+    let small = 64 * 1024;
+    let router = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(config.max_streams_per_connection)
+        .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
+        .add_service(ExecutionServiceServer::new(services.executions).max_decoding_message_size(largest))
+        .add_service(WorkerServiceServer::new(services.sessions).max_decoding_message_size(frame))
+        .add_service(AdminServiceServer::new(services.admin).max_decoding_message_size(small))
+        .add_service(
+            tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(
+                health.clone(),
+            ))
+            .max_decoding_message_size(small),
+        );
+    if !address.ip().is_loopback() {
+        return Ok(router);
+    }
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|error| StartError::Reflection(error.to_string()))?;
+    Ok(router.add_service(reflection))
+}

@@ -1,0 +1,98 @@
+//! Why a session's stream ends, in words that the worker's operator can act on. The code of each is what a
+//! worker goes by: anything but `UNAVAILABLE` and `ABORTED` needs somebody to change something.
+
+use std::time::Duration;
+
+use tonic::Code;
+use toolwave_scheduler::EvictReason;
+
+/// Why the coordinator ends a stream.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum SessionFault {
+    #[error("no register within {0:?} of opening the session")]
+    RegisterLate(Duration),
+    #[error("the first frame must hold `register` and nothing else; this one {0}")]
+    RegisterNotFirst(&'static str),
+    #[error("a second `register`: a session registers once")]
+    RegisteredTwice,
+    #[error(
+        "no protocol version in common: the worker speaks {worker_min} to {worker_max}, \
+         this coordinator {min} to {max}"
+    )]
+    UnsupportedProtocol {
+        worker_min: u32,
+        worker_max: u32,
+        min: u32,
+        max: u32,
+    },
+    #[error("{field} is `{value}`; it must be 1 to 128 bytes of [A-Za-z0-9._:-]")]
+    BadName { field: &'static str, value: String },
+    #[error("register.max_message_bytes is {0}; frames need at least {least} bytes", least = super::outbox::LEAST_MESSAGE)]
+    MessageLimitTooLow(u32),
+    #[error("{listed} attempts are listed as in flight; with {slots} slots at most {limit} are possible")]
+    TooManyInFlight { listed: usize, slots: u32, limit: usize },
+    #[error("{listed} tools are declared; at most {limit} are accepted of one worker")]
+    TooManyTools { listed: usize, limit: usize },
+    #[error("{0}")]
+    BadFrame(String),
+    #[error("more than {0} heartbeats within a second")]
+    HeartbeatFlood(u32),
+    #[error("closed by the coordinator: {0}")]
+    Evicted(&'static str),
+    #[error("a worker of the same name and another instance registered; names are unique in the cluster")]
+    Replaced,
+    #[error("the outbox is full: the worker does not read its stream")]
+    NotReading,
+    #[error("the coordinator is going away")]
+    CoordinatorGone,
+}
+
+// === impl SessionFault ===
+
+impl SessionFault {
+    /// The code that the stream ends with.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::RegisterLate(_) => Code::DeadlineExceeded,
+            Self::RegisterNotFirst(_)
+            | Self::RegisteredTwice
+            | Self::UnsupportedProtocol { .. }
+            | Self::MessageLimitTooLow(_) => Code::FailedPrecondition,
+            Self::BadName { .. }
+            | Self::TooManyInFlight { .. }
+            | Self::TooManyTools { .. }
+            | Self::BadFrame(_) => Code::InvalidArgument,
+            Self::HeartbeatFlood(_) => Code::ResourceExhausted,
+            Self::Evicted(_) | Self::Replaced | Self::NotReading => Code::Aborted,
+            Self::CoordinatorGone => Code::Unavailable,
+        }
+    }
+
+    /// Stable, for programs.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::RegisterLate(_) => "REGISTER_LATE",
+            Self::RegisterNotFirst(_) | Self::RegisteredTwice | Self::BadFrame(_) => "PROTOCOL_ERROR",
+            Self::UnsupportedProtocol { .. } => "UNSUPPORTED_PROTOCOL",
+            Self::BadName { .. } => "INVALID_NAME",
+            Self::MessageLimitTooLow(_) => "MESSAGE_LIMIT_TOO_LOW",
+            Self::TooManyInFlight { .. } => "TOO_MANY_IN_FLIGHT",
+            Self::TooManyTools { .. } => "TOO_MANY_TOOLS",
+            Self::HeartbeatFlood(_) => "HEARTBEAT_FLOOD",
+            Self::Evicted(_) => "EVICTED",
+            Self::Replaced => "REPLACED",
+            Self::NotReading => "NOT_READING",
+            Self::CoordinatorGone => "DRAINING",
+        }
+    }
+}
+
+impl From<EvictReason> for SessionFault {
+    fn from(reason: EvictReason) -> Self {
+        Self::Evicted(match reason {
+            EvictReason::Superseded => "a newer session of this worker took its place",
+            EvictReason::LeaseExpired => "no heartbeat for the whole lease",
+            EvictReason::AbortUnconfirmed => "an abort was not confirmed in time",
+        })
+    }
+}

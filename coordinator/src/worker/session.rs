@@ -1,0 +1,344 @@
+//! The reading half of a session: one task that always drains its stream and turns each frame into one
+//! message to the driver. It puts pieces together, checks that results are JSON, counts what it acknowledges.
+//! It knows no state of any call.
+
+use std::sync::Arc;
+
+use tokio::{sync::mpsc, time::Instant};
+use tonic::Streaming;
+use toolwave_proto::v1::{self, attempt_report::End};
+use toolwave_scheduler::SessionKey;
+
+use super::{
+    convert,
+    fault::SessionFault,
+    handshake::{self, Registration},
+    outbox::{Answers, Outbound},
+    pieces::Pieces,
+    service::Workers,
+};
+use crate::driver::mailbox::{Description, Frame, Heartbeat, Input, Joined, Report};
+
+/// An acknowledgement does not wait for another frame beyond so many results ...
+const UNACKNOWLEDGED: u64 = 256;
+/// ... or bytes of results.
+const UNACKNOWLEDGED_BYTES: usize = 256 * 1024;
+/// Heartbeats within a second beyond which a worker has lost its mind.
+const HEARTBEATS_A_SECOND: u32 = 1000;
+/// Heartbeats within a second that reach the driver.
+const HEARTBEATS_HEARD: u32 = 10;
+
+/// One session, as its reader sees it.
+pub(super) struct Session {
+    workers: Arc<Workers>,
+    key: SessionKey,
+    name: Arc<str>,
+    slots: u32,
+    answers: Arc<Answers>,
+    pieces: Pieces,
+    /// The number of the last result that was announced.
+    last_result: u64,
+    /// The last that was acknowledged at once or by the way.
+    acknowledged: u64,
+    unacknowledged_bytes: usize,
+    beats: u32,
+    beats_since: Instant,
+}
+
+/// Why a session's reader stopped.
+enum Stop {
+    Goodbye,
+    /// Its stream ended, or broke.
+    Ended,
+    /// Its writer is gone.
+    Closed,
+    Fault(SessionFault),
+}
+
+/// Serves a stream from its first frame to its end. `outbox` leads to the writing half.
+pub(super) async fn serve(
+    workers: Arc<Workers>,
+    mut stream: Streaming<v1::OpenSessionRequest>,
+    address: Option<std::net::SocketAddr>,
+    outbox: mpsc::Sender<Vec<Outbound>>,
+    answers: Arc<Answers>,
+) {
+    let registered = tokio::select! {
+        registered = handshake::register(&mut stream, &workers.terms) => registered,
+        () = answers.closed.cancelled() => return,
+    };
+    let registration = match registered {
+        Ok(registration) => registration,
+        Err(fault) => {
+            tracing::warn!(?address, reason = fault.reason(), error = %fault, "worker refused");
+            answers.end(Some(fault));
+            return;
+        }
+    };
+    let key = workers.next_session();
+    let session = Session {
+        key,
+        name: registration.name.clone(),
+        slots: registration.slots,
+        answers,
+        pieces: Pieces::default(),
+        last_result: 0,
+        acknowledged: 0,
+        unacknowledged_bytes: 0,
+        beats: 0,
+        beats_since: Instant::now(),
+        workers,
+    };
+    if !session.join(registration, address, outbox).await {
+        return;
+    }
+    session.read(stream).await;
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Answers the worker, then tells the driver; false when either is gone.
+    async fn join(
+        &self,
+        registration: Registration,
+        address: Option<std::net::SocketAddr>,
+        outbox: mpsc::Sender<Vec<Outbound>>,
+    ) -> bool {
+        let terms = &self.workers.terms;
+        let session_id = format!("{}-{}", terms.coordinator_id, self.key.0);
+        let registered = handshake::registered(&registration, &session_id, terms);
+        let ours = registered.unwanted.is_empty();
+        let tools = self
+            .workers
+            .declarations
+            .declare(&registration.name, registration.tools)
+            .await;
+        tracing::info!(
+            worker = %self.name,
+            session = self.key.0,
+            slots = self.slots,
+            tools = tools.len(),
+            in_flight = registration.in_flight.len(),
+            draining = registration.draining,
+            "worker registered"
+        );
+        // The first entry of an empty channel.
+        if outbox
+            .try_send(vec![Outbound::Registered(Box::new(registered))])
+            .is_err()
+        {
+            return false;
+        }
+        let joined = Joined {
+            session: self.key,
+            name: registration.name,
+            instance_id: registration.instance_id,
+            slots: self.slots,
+            tools,
+            in_flight: if ours {
+                convert::attempt_keys(&registration.in_flight)
+            } else {
+                Vec::new()
+            },
+            draining: registration.draining,
+            max_parameters: registration.max_parameters,
+            description: Description {
+                labels: registration.labels,
+                build: registration.build,
+                address,
+            },
+            outbox,
+            answers: self.answers.clone(),
+        };
+        self.tell(Input::Joined(Box::new(joined))).await
+    }
+
+    /// Reads until the stream ends, then says how it ended.
+    async fn read(mut self, mut stream: Streaming<v1::OpenSessionRequest>) {
+        let answers = self.answers.clone();
+        let closed = answers.closed.cancelled();
+        tokio::pin!(closed);
+        let stop = loop {
+            let frame = tokio::select! {
+                biased;
+                frame = stream.message() => frame,
+                () = &mut closed => break Stop::Closed,
+            };
+            match frame {
+                Ok(Some(frame)) => {
+                    if let Err(stop) = self.frame(frame).await {
+                        break stop;
+                    }
+                }
+                // An end without goodbye is a lost session, however cleanly it came.
+                Ok(None) | Err(_) => break Stop::Ended,
+            }
+        };
+        let how = match &stop {
+            Stop::Goodbye => "goodbye",
+            Stop::Ended => "stream ended",
+            Stop::Closed => "closed here",
+            Stop::Fault(fault) => fault.reason(),
+        };
+        tracing::info!(worker = %self.name, session = self.key.0, how, "session ended");
+        if !matches!(stop, Stop::Goodbye) {
+            self.tell(Input::Broken(self.key)).await;
+        }
+        answers.end(match stop {
+            Stop::Fault(fault) => Some(fault),
+            Stop::Goodbye | Stop::Ended | Stop::Closed => None,
+        });
+    }
+
+    /// One frame becomes one message.
+    async fn frame(&mut self, frame: v1::OpenSessionRequest) -> Result<(), Stop> {
+        if frame.register.is_some() {
+            return Err(Stop::Fault(SessionFault::RegisteredTwice));
+        }
+        let mut ended = Vec::with_capacity(frame.results.len());
+        for report in frame.results {
+            self.report(report, &mut ended).map_err(Stop::Fault)?;
+        }
+        for piece in frame.chunks {
+            self.piece(&piece, &mut ended);
+        }
+        let beat = frame.heartbeat.as_ref().map(|heartbeat| heartbeat.number);
+        let heartbeat = self.heartbeat(frame.heartbeat).map_err(Stop::Fault)?;
+        let tools = match frame.tools_changed {
+            Some(changed) => Some(self.tools(changed.tools).await.map_err(Stop::Fault)?),
+            None => None,
+        };
+        let goodbye = frame.goodbye.is_some();
+        let message = Frame {
+            session: self.key,
+            started: convert::attempt_keys(&frame.started),
+            progress: frame.progress.into_iter().filter_map(convert::progress).collect(),
+            ended,
+            heartbeat,
+            tools,
+            draining: frame.draining.is_some(),
+            goodbye,
+        };
+        if !message.is_empty() && !self.tell(Input::Frame(Box::new(message))).await {
+            return Err(Stop::Fault(SessionFault::CoordinatorGone));
+        }
+        self.acknowledge();
+        if let Some(number) = beat {
+            self.answers.answer(number);
+        }
+        if goodbye { Err(Stop::Goodbye) } else { Ok(()) }
+    }
+
+    /// The end of an attempt, or the announcement of one.
+    fn report(&mut self, report: v1::AttemptReport, ended: &mut Vec<Report>) -> Result<(), SessionFault> {
+        let Some(attempt) = report.attempt.as_ref().map(convert::attempt_key) else {
+            return Err(SessionFault::BadFrame("a result names no attempt".to_owned()));
+        };
+        if report.sequence != self.last_result + 1 {
+            let (got, expected) = (report.sequence, self.last_result + 1);
+            return Err(SessionFault::BadFrame(format!(
+                "a result has the number {got}; expected {expected}"
+            )));
+        }
+        self.last_result = report.sequence;
+        let limit = self.workers.terms.max_result;
+        let end = match report.end {
+            Some(End::Failure(failure)) => convert::failure(failure),
+            Some(End::ResultJson(payload)) if !payload.is_empty() => convert::result(payload, limit),
+            _ if report.result_size > limit => convert::too_large(report.result_size, limit),
+            _ if report.result_size > 0 => {
+                // A worker has at most what its slots allow; the rest is a peer that only wants memory.
+                if self.pieces.len() >= (self.slots as usize).saturating_mul(2).max(64) {
+                    return Err(SessionFault::BadFrame(
+                        "more results in pieces than slots allow".to_owned(),
+                    ));
+                }
+                // `limit` was kept, and it fits into memory
+                let size = usize::try_from(report.result_size).unwrap_or(usize::MAX);
+                self.pieces
+                    .announce(attempt, report.sequence, size, report.execution_time);
+                return Ok(());
+            }
+            _ => convert::broken("the report holds neither a result nor a failure".to_owned()),
+        };
+        self.unacknowledged_bytes += end.len();
+        let execution_time = convert::execution_time(report.execution_time);
+        ended.push(Report {
+            attempt,
+            end,
+            execution_time,
+        });
+        Ok(())
+    }
+
+    fn piece(&mut self, piece: &v1::PayloadChunk, ended: &mut Vec<Report>) {
+        let Some(attempt) = piece.attempt.as_ref().map(convert::attempt_key) else {
+            return;
+        };
+        self.unacknowledged_bytes += piece.data.len();
+        let Some(whole) = self.pieces.add(attempt, piece.offset, &piece.data) else {
+            return;
+        };
+        let end = match whole.payload {
+            Ok(payload) => convert::result(payload, self.workers.terms.max_result),
+            Err(fault) => convert::broken(fault),
+        };
+        let execution_time = convert::execution_time(whole.execution_time);
+        ended.push(Report {
+            attempt: whole.attempt,
+            end,
+            execution_time,
+        });
+    }
+
+    /// Counts heartbeats: too many are not heard, far too many end the session.
+    fn heartbeat(&mut self, heartbeat: Option<v1::Heartbeat>) -> Result<Option<Heartbeat>, SessionFault> {
+        let Some(heartbeat) = heartbeat else {
+            return Ok(None);
+        };
+        let now = Instant::now();
+        if now.duration_since(self.beats_since).as_secs() >= 1 {
+            self.beats_since = now;
+            self.beats = 0;
+        }
+        self.beats += 1;
+        if self.beats > HEARTBEATS_A_SECOND {
+            return Err(SessionFault::HeartbeatFlood(HEARTBEATS_A_SECOND));
+        }
+        Ok((self.beats <= HEARTBEATS_HEARD).then(|| Heartbeat {
+            in_flight: convert::attempt_keys(&heartbeat.in_flight),
+            dispatches_read: heartbeat.dispatches_read,
+        }))
+    }
+
+    async fn tools(&self, tools: Vec<v1::Tool>) -> Result<Vec<Arc<str>>, SessionFault> {
+        let limit = self.workers.terms.max_tools;
+        if tools.len() > limit {
+            return Err(SessionFault::TooManyTools {
+                listed: tools.len(),
+                limit,
+            });
+        }
+        Ok(self.workers.declarations.declare(&self.name, tools).await)
+    }
+
+    /// What the driver took is safe. It is said with whatever is sent next, unless much waits for it.
+    fn acknowledge(&mut self) {
+        let safe = self.pieces.complete_up_to(self.last_result);
+        let urgent =
+            safe - self.acknowledged > UNACKNOWLEDGED || self.unacknowledged_bytes > UNACKNOWLEDGED_BYTES;
+        if safe > self.acknowledged || urgent {
+            self.answers.acknowledge(safe, urgent);
+        }
+        if urgent {
+            self.acknowledged = safe;
+            self.unacknowledged_bytes = 0;
+        }
+    }
+
+    /// False when the driver is gone.
+    async fn tell(&self, input: Input) -> bool {
+        self.workers.driver.send(input).await.is_ok()
+    }
+}

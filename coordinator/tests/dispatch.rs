@@ -1,0 +1,361 @@
+//! From a client's call to a worker and back.
+
+mod common;
+
+use common::*;
+use toolwave_proto::v1::{self, AttemptFailureKind, Outcome};
+
+#[tokio::test]
+async fn a_call_reaches_a_worker_and_its_result_the_client() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let running = execute(&coordinator, vec![call("echo", r#"{"a":1}"#)]).await;
+    let dispatch = worker.dispatch().await;
+    assert_eq!(
+        (dispatch.tool_name.as_str(), &dispatch.parameters_json[..]),
+        ("echo", &br#"{"a":1}"#[..])
+    );
+    assert_eq!(
+        (
+            dispatch.sequence,
+            dispatch.call_id.as_str(),
+            dispatch.safe_to_repeat
+        ),
+        (1, "0", true)
+    );
+    worker.succeed(&dispatch, r#"{"b":2}"#).await;
+    let results = results(running).await;
+    assert_eq!(json(&results[0]), r#"{"b":2}"#);
+    assert_eq!(results[0].attempts[0].worker, "w");
+}
+
+#[tokio::test]
+async fn frames_hold_what_waits_and_at_most_64_entries() {
+    let coordinator = start(config()).await;
+    let mut register = register("w", vec![tool("echo")]);
+    register.slots = 200;
+    let mut worker = FakeWorker::join(&coordinator, register).await;
+    let running = execute(&coordinator, vec![call("echo", "{}"); 200]).await;
+    for number in 1..=200 {
+        let dispatch = worker.dispatch().await;
+        assert_eq!(dispatch.sequence, number);
+        worker.succeed(&dispatch, "null").await;
+    }
+    assert_eq!(results(running).await.len(), 200);
+    let sizes: Vec<usize> = worker.frames.iter().map(|frame| frame.dispatches.len()).collect();
+    assert!(
+        sizes.iter().all(|size| *size <= 64) && sizes.contains(&64),
+        "{sizes:?}"
+    );
+}
+
+#[tokio::test]
+async fn large_parameters_follow_in_pieces_and_hold_up_nothing() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(300_000));
+    let running = execute(&coordinator, vec![call("echo", &large), call("echo", "{}")]).await;
+    let (first, second) = (worker.dispatch().await, worker.dispatch().await);
+    let (big, small) = if first.parameters_size > 0 {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    assert_eq!(
+        (big.parameters_size, big.parameters_json.len()),
+        (large.len() as u64, 0)
+    );
+    worker.succeed(&small, "1").await;
+    let mut got = Vec::new();
+    let mut read = 0;
+    while got.len() < large.len() {
+        for chunk in worker.frames[read..].iter().flat_map(|frame| &frame.chunks) {
+            assert_eq!((chunk.offset, chunk.attempt), (got.len() as u64, big.attempt));
+            assert!(chunk.data.len() <= 64 * 1024);
+            got.extend_from_slice(&chunk.data);
+        }
+        read = worker.frames.len();
+        if got.len() < large.len() {
+            worker.frame().await;
+        }
+    }
+    assert_eq!(got, large.as_bytes());
+    worker.succeed(&big, "2").await;
+    let results = results(running).await;
+    assert_eq!((json(&results[0]), json(&results[1])), ("2", "1"));
+}
+
+#[tokio::test]
+async fn a_large_result_comes_in_pieces() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let running = execute(&coordinator, vec![call("echo", "{}"), call("echo", "{}")]).await;
+    let (large, small) = (worker.dispatch().await, worker.dispatch().await);
+    let text = format!("\"{}\"", "y".repeat(150_000));
+    let pieces = text.as_bytes().chunks(64 * 1024).enumerate();
+    let mut pieces: Vec<_> = pieces
+        .map(|(i, data)| ((i * 64 * 1024) as u64, data.to_vec()))
+        .collect();
+    let last = pieces.pop().expect("three");
+    worker.announce(&large, text.len() as u64, pieces).await;
+    worker.succeed(&small, "1").await;
+    // Of two results one is whole, and it is not the first: nothing is acknowledged yet.
+    worker.beat(1, vec![large.attempt.expect("named")]).await;
+    let answer = worker.until(|frame| frame.heartbeat_answer == 1).await;
+    assert_eq!(answer.acknowledged_results, 0);
+    let chunk = v1::PayloadChunk {
+        attempt: large.attempt,
+        offset: last.0,
+        data: last.1.into(),
+    };
+    worker
+        .say(v1::OpenSessionRequest {
+            chunks: vec![chunk],
+            ..Default::default()
+        })
+        .await;
+    worker.beat(2, vec![]).await;
+    let answer = worker.until(|frame| frame.heartbeat_answer == 2).await;
+    assert_eq!(answer.acknowledged_results, 2);
+    let results = results(running).await;
+    let whole = results
+        .iter()
+        .find(|result| json(result).len() > 10)
+        .expect("the large one");
+    assert_eq!(json(whole), text);
+}
+
+/// What becomes of a call whose worker reports in this way, while the session goes on.
+async fn outcome_of(report: impl AsyncFnOnce(&mut FakeWorker, &v1::Dispatch)) -> v1::CallResult {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![once("echo")])).await;
+    let running = execute(&coordinator, vec![call("echo", "{}")]).await;
+    let dispatch = worker.dispatch().await;
+    report(&mut worker, &dispatch).await;
+    let result = results(running).await.remove(0);
+    let running = execute(&coordinator, vec![call("echo", "{}")]).await;
+    let next = worker.dispatch().await;
+    worker.succeed(&next, "true").await;
+    assert_eq!(json(&results(running).await[0]), "true", "the session goes on");
+    result
+}
+
+#[tokio::test]
+async fn pieces_with_a_gap_end_their_call_and_nothing_else() {
+    let result = outcome_of(async |worker, dispatch| {
+        worker
+            .announce(
+                dispatch,
+                20,
+                vec![
+                    (0, b"\"12345".to_vec()),
+                    (9, b"later".to_vec()),
+                    (14, b"x".to_vec()),
+                ],
+            )
+            .await;
+    })
+    .await;
+    assert_eq!(result.outcome(), Outcome::Failed);
+    let error = result.error.expect("why");
+    assert!(
+        error.message.contains("begins at byte 9, where 6 was next"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn pieces_longer_than_announced_end_their_call() {
+    let result = outcome_of(async |worker, dispatch| {
+        worker
+            .announce(dispatch, 3, vec![(0, b"\"12345\"".to_vec())])
+            .await;
+    })
+    .await;
+    assert_eq!(result.outcome(), Outcome::Failed);
+}
+
+#[tokio::test]
+async fn a_result_over_the_bound_ends_its_call() {
+    let too_large = config().max_result_bytes + 1;
+    let result =
+        outcome_of(async |worker, dispatch| worker.announce(dispatch, too_large, vec![]).await).await;
+    assert_eq!(
+        (result.outcome(), result.error.expect("why").code.as_str()),
+        (Outcome::Failed, "RESULT_TOO_LARGE")
+    );
+}
+
+#[tokio::test]
+async fn a_result_that_is_not_json_ends_its_call() {
+    for text in ["{", "", "1 2", "\"\u{1}"] {
+        let result = outcome_of(async |worker, dispatch| worker.succeed(dispatch, text).await).await;
+        assert_eq!(result.outcome(), Outcome::Failed, "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_worker_says_of_a_failure_is_shortened_and_cleaned() {
+    let failure = v1::AttemptFailure {
+        kind: AttemptFailureKind::ToolError.into(),
+        code: "NO_SUCH_CITY".into(),
+        message: format!("\u{1b}[31m{}", "ä".repeat(100_000)),
+        details_json: "{no json".into(),
+        ..v1::AttemptFailure::default()
+    };
+    let result = outcome_of(async |worker, dispatch| {
+        let attempt = dispatch.attempt.expect("named");
+        worker
+            .report(&attempt, v1::attempt_report::End::Failure(failure))
+            .await;
+    })
+    .await;
+    let error = result.error.expect("why");
+    assert_eq!(error.code, "NO_SUCH_CITY");
+    assert!(error.message.len() <= 8 * 1024 && !error.message.contains('\u{1b}'));
+    assert!(error.details_json.is_empty());
+}
+
+#[tokio::test]
+async fn reports_of_unknown_attempts_and_of_others_change_nothing() {
+    let coordinator = start(config()).await;
+    let mut other = FakeWorker::join(&coordinator, register("other", vec![tool("sleep")])).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let running = execute(&coordinator, vec![call("echo", "{}")]).await;
+    let dispatch = worker.dispatch().await;
+    let mut unknown = dispatch.clone();
+    unknown.attempt = Some(v1::AttemptRef {
+        execution: 99,
+        call_index: 9,
+        attempt: 9,
+    });
+    other.succeed(&dispatch, "\"forged\"").await;
+    other.succeed(&unknown, "\"unknown\"").await;
+    // Answered: what came before was taken.
+    other.beat(1, vec![]).await;
+    other.until(|frame| frame.heartbeat_answer == 1).await;
+    worker.succeed(&dispatch, "\"true\"").await;
+    worker.succeed(&dispatch, "\"again\"").await;
+    assert_eq!(json(&results(running).await[0]), "\"true\"");
+}
+
+#[tokio::test]
+async fn a_result_reaches_the_call_that_refers_to_it() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let calls = vec![
+        call("echo", "{}"),
+        call("echo", r#"{"city":"${0.result.items[1]}"}"#),
+    ];
+    let running = execute(&coordinator, calls).await;
+    let first = worker.dispatch().await;
+    worker.succeed(&first, r#"{"items":["Ulm","Bonn"]}"#).await;
+    let second = worker.dispatch().await;
+    assert_eq!(&second.parameters_json[..], br#"{"city":"Bonn"}"#);
+    worker.succeed(&second, "2").await;
+    assert_eq!(results(running).await.len(), 2);
+}
+
+#[tokio::test]
+async fn parameters_that_a_worker_does_not_take_are_not_sent() {
+    let coordinator = start(config()).await;
+    let mut register = register("w", vec![tool("echo")]);
+    register.max_parameters_bytes = 100;
+    let _worker = FakeWorker::join(&coordinator, register).await;
+    let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(200));
+    let results = results(execute(&coordinator, vec![call("echo", &large)]).await).await;
+    let error = results[0].error.clone().expect("why");
+    assert!(error.message.contains("at most 100"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_stops_its_calls() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("sleep")])).await;
+    let running = execute(&coordinator, vec![call("sleep", "{}")]).await;
+    let dispatch = worker.dispatch().await;
+    running.abort();
+    assert_eq!(Some(worker.abort().await), dispatch.attempt);
+    assert_eq!(
+        workers(&coordinator).await[0].in_flight,
+        1,
+        "the slot is taken until the worker confirms"
+    );
+    worker
+        .fail(&dispatch.attempt.expect("named"), AttemptFailureKind::Aborted)
+        .await;
+    workers_until(&coordinator, |workers| workers[0].in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn results_are_acknowledged_without_a_heartbeat_when_many_wait() {
+    let coordinator = start(config()).await;
+    let mut register = register("w", vec![tool("echo")]);
+    register.slots = 300;
+    let mut worker = FakeWorker::join(&coordinator, register).await;
+    let running = execute(&coordinator, vec![call("echo", "{}"); 300]).await;
+    for _ in 0..300 {
+        let dispatch = worker.dispatch().await;
+        worker.succeed(&dispatch, "1").await;
+    }
+    worker.until(|frame| frame.acknowledged_results > 256).await;
+    assert_eq!(results(running).await.len(), 300);
+}
+
+#[tokio::test]
+async fn executions_beyond_the_bytes_that_may_be_held_are_refused() {
+    let mut config = config();
+    config.max_payload_bytes = 1000;
+    let coordinator = start(config).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let parameters = format!(r#"{{"text":"{}"}}"#, "x".repeat(600));
+    let running = execute(&coordinator, vec![call("echo", &parameters)]).await;
+    let dispatch = worker.dispatch().await;
+    let refused = client(&coordinator)
+        .await
+        .execute_parallel(request(vec![call("echo", &parameters)]))
+        .await;
+    let status = refused.expect_err("no room");
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+    worker.succeed(&dispatch, "1").await;
+    results(running).await;
+    // The room is there again as soon as nobody holds the first one's payloads.
+    let again = soon("room", async {
+        loop {
+            let mut client = client(&coordinator).await;
+            let request = request(vec![call("echo", &parameters)]);
+            tokio::select! {
+                answer = client.execute_parallel(request) => {
+                    assert_eq!(answer.expect_err("refused").code(), tonic::Code::ResourceExhausted);
+                }
+                dispatch = worker.dispatch() => return dispatch,
+            }
+        }
+    })
+    .await;
+    assert_eq!(again.parameters_json.len(), parameters.len());
+}
+
+#[tokio::test]
+async fn a_result_out_of_number_ends_the_session() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let report = v1::AttemptReport {
+        attempt: Some(v1::AttemptRef {
+            execution: 1,
+            call_index: 0,
+            attempt: 1,
+        }),
+        sequence: 7,
+        ..v1::AttemptReport::default()
+    };
+    worker
+        .say(v1::OpenSessionRequest {
+            results: vec![report],
+            ..Default::default()
+        })
+        .await;
+    let status = worker.end().await.expect("a fault");
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert!(status.message().contains("expected 1"), "{status}");
+}

@@ -1,0 +1,353 @@
+//! The real binaries as child processes, found beside the test's own, on free ports, ended when dropped.
+//!
+//! Their output goes to files, so nothing blocks on a pipe and a failure can quote it.
+
+use std::{
+    fs::File,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use tempfile::TempDir;
+use toolwave_client::Client;
+
+use crate::PATIENCE;
+
+/// Between two looks at a process that starts.
+const LOOK: Duration = Duration::from_millis(10);
+/// A folder of binaries that are built already; nothing is built then.
+const FOLDER_VARIABLE: &str = "TOOLWAVE_BINARIES";
+/// Those whose binaries are run.
+const PACKAGES: [&str; 3] = [
+    "toolwave-coordinator",
+    "toolwave-worker",
+    "toolwave-example-own-tools",
+];
+
+/// How binaries are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Quick to build.
+    Dev,
+    /// Quick to run.
+    Release,
+}
+
+/// Where the binaries are.
+#[derive(Clone, Debug)]
+pub struct Binaries(PathBuf);
+
+impl Binaries {
+    /// Those of the folder that `TOOLWAVE_BINARIES` names; without it, builds them into the target folder of
+    /// this executable. Cargo builds a package's tests without the binaries of others.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn built(profile: Profile) -> anyhow::Result<Self> {
+        if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
+            return Ok(Self(folder.into()));
+        }
+        // target/PROFILE/deps/NAME
+        let executable = std::env::current_exe()?;
+        let target = executable
+            .ancestors()
+            .nth(3)
+            .context("the executable is not in a target folder")?;
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--bins"]);
+        build.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+        build.arg("--target-dir").arg(target);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let folder = match profile {
+            Profile::Dev => "debug",
+            Profile::Release => {
+                build.arg("--release");
+                "release"
+            }
+        };
+        ensure!(build.status()?.success(), "the binaries do not build");
+        Ok(Self(target.join(folder)))
+    }
+
+    /// The path of one.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+}
+
+/// A child process. Dropped, it is killed and waited for.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program; what it prints goes to `NAME.log` in `folder`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(program: &Path, arguments: &[String], folder: &Path, name: &str) -> anyhow::Result<Self> {
+        let log = folder.join(format!("{name}.log"));
+        let output = File::create(&log)?;
+        let child = Command::new(program)
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("{} does not start", program.display()))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed.
+    #[must_use]
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until `found` finds something in what it prints.
+    ///
+    /// # Errors
+    /// When it ends first or stays silent, with what it printed.
+    pub fn wait_for<T>(&mut self, found: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+        let start = Instant::now();
+        loop {
+            let ended = self.child.try_wait()?;
+            if let Some(found) = found(&self.output()) {
+                return Ok(found);
+            }
+            if let Some(status) = ended {
+                bail!(
+                    "{} ended with {status}; it printed:\n{}",
+                    self.name,
+                    self.output()
+                );
+            }
+            if start.elapsed() > PATIENCE {
+                bail!(
+                    "{} is not ready after {PATIENCE:?}; it printed:\n{}",
+                    self.name,
+                    self.output()
+                );
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Sends a signal, such as `TERM` or `KILL`.
+    ///
+    /// # Errors
+    /// When there is no such process any more.
+    pub fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill")
+            .args([format!("-{signal}"), self.id().to_string()])
+            .status()?;
+        ensure!(status.success(), "no signal {signal} to {}", self.name);
+        Ok(())
+    }
+
+    /// Waits for its end and answers its exit code; `None`: a signal ended it.
+    ///
+    /// # Errors
+    /// When it goes on.
+    pub fn wait(&mut self) -> anyhow::Result<Option<i32>> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.code());
+            }
+            std::thread::sleep(LOOK);
+        }
+        bail!("{} does not end; it printed:\n{}", self.name, self.output())
+    }
+
+    /// Resident memory in bytes, as Linux tells it.
+    ///
+    /// # Errors
+    /// Where /proc is missing.
+    pub fn resident_bytes(&self) -> io::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = kibibytes.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kibibytes
+            .map(|kib| kib * 1024)
+            .ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A coordinator process and its workers. Fields are dropped in order: workers first.
+#[derive(Debug)]
+pub struct Processes {
+    workers: Vec<Process>,
+    coordinator: Process,
+    address: SocketAddr,
+    binaries: Binaries,
+    folder: TempDir,
+}
+
+impl Processes {
+    /// Starts a coordinator on a free port and waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(binaries: Binaries, arguments: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut all = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        let program = binaries.path("toolwave-coordinator");
+        let mut coordinator = Process::start(&program, &all, folder.path(), "coordinator")?;
+        let address = coordinator.wait_for(listening_address)?;
+        Ok(Self {
+            workers: Vec::new(),
+            coordinator,
+            address,
+            binaries,
+            folder,
+        })
+    }
+
+    /// Where clients and workers connect.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The coordinator.
+    #[must_use]
+    pub fn coordinator(&mut self) -> &mut Process {
+        &mut self.coordinator
+    }
+
+    /// The workers, in the order they were added.
+    #[must_use]
+    pub fn workers(&mut self) -> &mut [Process] {
+        &mut self.workers
+    }
+
+    /// A connected client.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        Ok(tokio::time::timeout(PATIENCE, Client::connect(self.url()))
+            .await
+            .context("no connection")??)
+    }
+
+    /// Starts a worker with the built-in tools and waits until the coordinator lists it.
+    ///
+    /// # Errors
+    /// When it does not start or register.
+    pub async fn add_worker(&mut self, name: &str, slots: u32, arguments: &[&str]) -> anyhow::Result<()> {
+        let mut all = vec![
+            "--coordinator".to_owned(),
+            self.url(),
+            "--name".to_owned(),
+            name.to_owned(),
+        ];
+        all.extend(["--slots".to_owned(), slots.to_string()]);
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self.add_program("toolwave-worker", name, &all).await
+    }
+
+    /// Starts a program that is a worker of this name and waits until the coordinator lists it.
+    ///
+    /// # Errors
+    /// When it does not start or register.
+    pub async fn add_program(
+        &mut self,
+        program: &str,
+        name: &str,
+        arguments: &[String],
+    ) -> anyhow::Result<()> {
+        let program = self.binaries.path(program);
+        let mut worker = Process::start(&program, arguments, self.folder.path(), name)?;
+        let client = self.client().await?;
+        let start = Instant::now();
+        while !client
+            .list_workers()
+            .await?
+            .iter()
+            .any(|listed| listed.worker == name)
+        {
+            let ended = worker.child.try_wait()?;
+            if ended.is_some() || start.elapsed() > PATIENCE {
+                bail!(
+                    "{name} does not register ({ended:?}); it printed:\n{}",
+                    worker.output()
+                );
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.workers.push(worker);
+        Ok(())
+    }
+}
+
+/// The first loopback address with a port that a log names.
+fn listening_address(log: &str) -> Option<SocketAddr> {
+    // a last line that is not whole yet may end within the port
+    let whole = &log[..=log.rfind('\n')?];
+    whole.match_indices("127.0.0.1:").find_map(|(at, prefix)| {
+        let digits = whole[at + prefix.len()..]
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?;
+        let port = digits.parse::<u16>().ok().filter(|port| *port != 0)?;
+        Some(SocketAddr::from(([127, 0, 0, 1], port)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_from_whole_lines_and_port_zero_is_none() {
+        let log = "INFO starting listen=127.0.0.1:0\nINFO listening address=127.0.0.1:41234 tls=false\n";
+        assert_eq!(listening_address(log), Some("127.0.0.1:41234".parse().unwrap()));
+        assert_eq!(
+            listening_address("{\"address\":\"127.0.0.1:5000\"}\n").map(|a| a.port()),
+            Some(5000)
+        );
+        assert_eq!(listening_address("INFO listening address=127.0.0.1:412"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_process_that_ends_before_it_is_ready_says_what_it_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["-c".to_owned(), "echo no port left; exit 3".to_owned()];
+        let mut process = Process::start(Path::new("/bin/sh"), &arguments, folder.path(), "shell").unwrap();
+        let error = process.wait_for(listening_address).unwrap_err().to_string();
+        assert!(
+            error.contains("no port left") && error.contains("exit status: 3"),
+            "{error}"
+        );
+    }
+}

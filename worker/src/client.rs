@@ -1,0 +1,225 @@
+//! Dials the coordinator and opens a session; says how long to wait before the next try.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc, time::Instant};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    Streaming,
+    transport::{Endpoint, Uri},
+};
+use toolwave_proto::v1::{
+    OpenSessionRequest, OpenSessionResponse, Register, Registered, worker_service_client::WorkerServiceClient,
+};
+
+use crate::{
+    error::{BuildError, SessionError, chain},
+    outbox::MAX_FRAME,
+};
+
+/// The largest message that either side sends.
+pub(crate) const MAX_MESSAGE: usize = 16 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// From the first frame to its answer; below the time after which a worker fences itself.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Both hold while the stream is idle too: without them neither end would notice a cable that was pulled.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+const STREAM_WINDOW: u32 = 4 << 20;
+/// Above the stream's: what one stream has not read must not stop the connection's other frames.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Frames made and not yet taken by the connection: one being written and one to follow it without a pause.
+/// More would only be in the way of heartbeats, and make smaller frames.
+const FRAMES: usize = 2;
+
+/// A session that has been accepted.
+pub(crate) struct Opened {
+    pub(crate) outgoing: mpsc::Sender<OpenSessionRequest>,
+    pub(crate) incoming: Streaming<OpenSessionResponse>,
+    pub(crate) registered: Registered,
+    /// What else the first frame held.
+    pub(crate) first: OpenSessionResponse,
+    /// When `register` was sent.
+    pub(crate) asked_at: Instant,
+}
+
+/// Where to dial. `url` may leave out `http://`.
+pub(crate) fn endpoint(url: &str) -> Result<Endpoint, BuildError> {
+    let wrong = |reason: &str| BuildError::Coordinator {
+        url: url.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let full = if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
+    };
+    let uri: Uri = full
+        .parse()
+        .map_err(|error: tonic::codegen::http::uri::InvalidUri| wrong(&error.to_string()))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(wrong("TLS is not spoken by this build")),
+        _ => return Err(wrong("the scheme is unknown")),
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return Err(wrong("it has no host"));
+    }
+    if uri.port_u16().is_none() {
+        return Err(wrong("it has no port"));
+    }
+    if uri.path() != "/" || uri.query().is_some() {
+        return Err(wrong("it has a path"));
+    }
+    Ok(Endpoint::from(uri)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW))
+}
+
+/// Connects, registers and waits for the answer.
+pub(crate) async fn open(endpoint: Endpoint, register: Register) -> Result<Opened, SessionError> {
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|error| SessionError::Connect(chain(&error)))?;
+    let mut client = WorkerServiceClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let (outgoing, frames) = mpsc::channel(FRAMES);
+    let first = OpenSessionRequest {
+        register: Some(register),
+        ..OpenSessionRequest::default()
+    };
+    let asked_at = Instant::now();
+    // before the call: a server may answer its headers only once it has read the first frame
+    outgoing.try_send(first).map_err(|_| SessionError::Ended)?;
+    let answer = async {
+        let mut incoming = client
+            .open_session(ReceiverStream::new(frames))
+            .await?
+            .into_inner();
+        let first = incoming.message().await?;
+        Ok((incoming, first))
+    };
+    let (incoming, first) = tokio::time::timeout(REGISTER_TIMEOUT, answer)
+        .await
+        .map_err(|_| SessionError::NoAnswer(REGISTER_TIMEOUT))?
+        .map_err(|status: tonic::Status| SessionError::Refused {
+            code: status.code(),
+            message: status.message().to_owned(),
+        })?;
+    let mut first = first.ok_or(SessionError::Ended)?;
+    let Some(registered) = first.registered.take() else {
+        return Err(SessionError::Protocol(
+            "the first frame does not answer register".to_owned(),
+        ));
+    };
+    check(&registered)?;
+    Ok(Opened {
+        outgoing,
+        incoming,
+        registered,
+        first,
+        asked_at,
+    })
+}
+
+fn check(registered: &Registered) -> Result<(), SessionError> {
+    let versions = toolwave_proto::PROTOCOL;
+    if !versions.contains(&registered.protocol) {
+        return Err(SessionError::Protocol(format!(
+            "it speaks version {}; expected {} to {}",
+            registered.protocol,
+            versions.start(),
+            versions.end()
+        )));
+    }
+    if registered.max_message_bytes != 0 && (registered.max_message_bytes as usize) < MAX_FRAME {
+        return Err(SessionError::Protocol(format!(
+            "it takes messages of {} bytes; expected at least {MAX_FRAME}",
+            registered.max_message_bytes
+        )));
+    }
+    Ok(())
+}
+
+/// Waits between tries, each drawn from zero to a bound that grows: workers that lose a coordinator at once
+/// do not come back at once.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const SECOND: Duration = Duration::from_millis(500);
+    const LAST: Duration = Duration::from_secs(30);
+
+    /// The wait before the next try.
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let bound = self.bound();
+        self.failures = self.failures.saturating_add(1);
+        bound.mul_f64(fastrand::f64())
+    }
+
+    fn bound(&self) -> Duration {
+        match self.failures {
+            0 => Self::FIRST,
+            failures => Self::SECOND
+                .saturating_mul(1 << (failures - 1).min(10))
+                .min(Self::LAST),
+        }
+    }
+
+    /// A session has shown that it works.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_of_the_wait_grows_from_100_ms_to_30_s_and_starts_again() {
+        let mut backoff = Backoff::default();
+        let mut bounds = Vec::new();
+        for _ in 0..10 {
+            let bound = backoff.bound();
+            assert!(backoff.next_wait() <= bound);
+            bounds.push(bound.as_millis());
+        }
+        assert_eq!(
+            bounds,
+            [100, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]
+        );
+        backoff.reset();
+        assert_eq!(backoff.bound().as_millis(), 100);
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_dialled_is_refused_with_the_reason() {
+        for (url, reason) in [
+            ("https://host:1", "TLS"),
+            ("ftp://host:1", "scheme"),
+            ("http://host", "no port"),
+            ("http://host:1/path", "path"),
+            ("http://:1", ""),
+            ("http://a b:1", ""),
+        ] {
+            let text = endpoint(url).unwrap_err().to_string();
+            assert!(
+                text.contains(reason) && text.contains("expected http://HOST:PORT"),
+                "{url}: {text}"
+            );
+        }
+        assert!(endpoint("127.0.0.1:7420").is_ok());
+        assert!(endpoint("http://[::1]:7420/").is_ok());
+    }
+}

@@ -1,0 +1,256 @@
+//! What the binary is told: by a file, the environment and flags. Flags win over the environment, that over the
+//! file, that over defaults.
+//!
+//! It only says what is wrong with what it was told; tools and the worker are made elsewhere.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+use serde::Deserialize;
+use toolwave_config::{File, Problem, parse_duration, parse_size};
+use toolwave_worker::{
+    tools::{Allow, Builtin},
+    worker::{DEFAULT_COORDINATOR, DEFAULT_DRAIN_TIMEOUT, DEFAULT_MAX_PAYLOAD, DEFAULT_SLOTS},
+};
+
+const MAX_SLOTS: u32 = 100_000;
+const MAX_DRAIN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+const MIN_PAYLOAD: u64 = 1 << 10;
+const MAX_PAYLOAD: u64 = 1 << 30;
+
+/// Hosts tools for a toolwave coordinator.
+///
+/// Dials the coordinator, registers its tools and runs the calls that it is given. SIGTERM drains it: what runs
+/// may end, then it says goodbye; a second signal ends it at once.
+#[derive(Debug, Default, Parser)]
+#[command(name = "toolwave-worker", version)]
+pub(crate) struct Arguments {
+    /// TOML file with the same settings
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_WORKER_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Check the settings, say what is wrong with them, and exit
+    #[arg(long)]
+    pub(crate) check_config: bool,
+
+    /// Where the coordinator listens [default: http://127.0.0.1:7420]
+    #[arg(long, value_name = "URL", env = "TOOLWAVE_WORKER_COORDINATOR")]
+    coordinator: Option<String>,
+
+    /// Name in the cluster, stable over restarts [default: the host's name and the process's number]
+    #[arg(long, env = "TOOLWAVE_WORKER_NAME")]
+    name: Option<String>,
+
+    /// Calls at once [default: 16]
+    #[arg(long, env = "TOOLWAVE_WORKER_SLOTS")]
+    slots: Option<u32>,
+
+    /// Label for operators and placement; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", env = "TOOLWAVE_WORKER_LABELS", value_delimiter = ',',
+          value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+
+    /// Where to serve health checks (grpc.health.v1) [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_WORKER_HEALTH")]
+    health: Option<SocketAddr>,
+
+    /// How long what runs may go on after SIGTERM [default: 30s]
+    #[arg(long, value_name = "DURATION", env = "TOOLWAVE_WORKER_DRAIN_TIMEOUT", value_parser = parse_duration)]
+    drain_timeout: Option<Duration>,
+
+    /// Larger parameters of a call are refused [default: 8 MiB]
+    #[arg(long, value_name = "SIZE", env = "TOOLWAVE_WORKER_MAX_PARAMETERS", value_parser = parse_size)]
+    max_parameters: Option<u64>,
+
+    /// A larger result of a call is a failure [default: 8 MiB]
+    #[arg(long, value_name = "SIZE", env = "TOOLWAVE_WORKER_MAX_RESULT", value_parser = parse_size)]
+    max_result: Option<u64>,
+
+    /// What built-in tools may touch: files=DIR, files-write=DIR, sql=FILE, sql-write=FILE, http=HOST[:PORT];
+    /// may be repeated
+    #[arg(
+        long,
+        value_name = "WHAT",
+        env = "TOOLWAVE_WORKER_ALLOW",
+        value_delimiter = ','
+    )]
+    allow: Vec<Allow>,
+
+    /// How log lines look [default: text]
+    #[arg(long, value_name = "FORMAT", env = "TOOLWAVE_WORKER_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+
+    /// Which log lines there are, such as info or toolwave_worker=debug [default: info]
+    #[arg(long, value_name = "FILTER", env = "TOOLWAVE_WORKER_LOG_LEVEL")]
+    log_level: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// The settings, with defaults where nothing was said.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) coordinator: String,
+    pub(crate) name: Option<String>,
+    pub(crate) slots: u32,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) health: Option<SocketAddr>,
+    #[serde(with = "toolwave_config::duration")]
+    pub(crate) drain_timeout: Duration,
+    #[serde(with = "toolwave_config::size")]
+    pub(crate) max_parameters: u64,
+    #[serde(with = "toolwave_config::size")]
+    pub(crate) max_result: u64,
+    pub(crate) log: Log,
+    pub(crate) builtin: Builtin,
+}
+
+/// The table `log`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) level: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            coordinator: DEFAULT_COORDINATOR.to_owned(),
+            name: None,
+            slots: DEFAULT_SLOTS,
+            labels: BTreeMap::new(),
+            health: None,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            max_parameters: DEFAULT_MAX_PAYLOAD,
+            max_result: DEFAULT_MAX_PAYLOAD,
+            log: Log::default(),
+            builtin: Builtin::default(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            level: "info".to_owned(),
+        }
+    }
+}
+
+/// Where a setting came from, to say so of one that is wrong.
+pub(crate) struct Origin {
+    file: Option<File>,
+    flags: Vec<&'static str>,
+}
+
+impl Origin {
+    /// A problem of the setting `key`, with the place where it was last said.
+    pub(crate) fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
+        let flag = self
+            .flags
+            .iter()
+            .find(|flag| flag.trim_start_matches('-').replace('-', "_") == key.replace('.', "_"));
+        match (flag, &self.file) {
+            (Some(flag), _) => Problem::new(*flag, what, expected),
+            (None, Some(file)) => file.problem(key, what, expected),
+            (None, None) => Problem::new(key, what, expected),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, puts flags and environment over it, and checks the whole: the problems that it gives are
+    /// of values, which others may add to.
+    ///
+    /// # Errors
+    /// Every problem of a file that cannot be read as settings.
+    pub(crate) fn load(arguments: Arguments) -> Result<(Self, Origin, Vec<Problem>), Vec<Problem>> {
+        let file = arguments.config.as_ref().map(File::read).transpose()?;
+        let mut config: Self = file.as_ref().map(File::parse).transpose()?.unwrap_or_default();
+        let (flags, mut problems) = config.apply(arguments);
+        let origin = Origin { file, flags };
+        config.check(&origin, &mut problems);
+        Ok((config, origin, problems))
+    }
+
+    /// Says which flags (or variables) were given.
+    fn apply(&mut self, arguments: Arguments) -> (Vec<&'static str>, Vec<Problem>) {
+        let mut flags = Vec::new();
+        let mut problems = Vec::new();
+        let mut set = |flag: &'static str, given: bool| {
+            if given {
+                flags.push(flag);
+            }
+        };
+        set("--coordinator", put(&mut self.coordinator, arguments.coordinator));
+        set("--name", put(&mut self.name, arguments.name.map(Some)));
+        set("--slots", put(&mut self.slots, arguments.slots));
+        set("--health", put(&mut self.health, arguments.health.map(Some)));
+        set(
+            "--drain-timeout",
+            put(&mut self.drain_timeout, arguments.drain_timeout),
+        );
+        set(
+            "--max-parameters",
+            put(&mut self.max_parameters, arguments.max_parameters),
+        );
+        set("--max-result", put(&mut self.max_result, arguments.max_result));
+        set("--log-format", put(&mut self.log.format, arguments.log_format));
+        set("--log-level", put(&mut self.log.level, arguments.log_level));
+        set("--label", !arguments.labels.is_empty());
+        self.labels.extend(arguments.labels);
+        for allow in arguments.allow {
+            if let Err(error) = self.builtin.allow(allow) {
+                problems.push(Problem::new("--allow", error.to_string(), ""));
+            }
+        }
+        (flags, problems)
+    }
+
+    fn check(&self, origin: &Origin, problems: &mut Vec<Problem>) {
+        if self.slots > MAX_SLOTS {
+            let what = format!("is {}", self.slots);
+            problems.push(origin.problem("slots", what, format!("0 to {MAX_SLOTS}")));
+        }
+        if self.drain_timeout > MAX_DRAIN_TIMEOUT {
+            let what = format!("is {}", humantime::format_duration(self.drain_timeout));
+            problems.push(origin.problem("drain_timeout", what, "at most 24h"));
+        }
+        for (key, size) in [
+            ("max_parameters", self.max_parameters),
+            ("max_result", self.max_result),
+        ] {
+            if !(MIN_PAYLOAD..=MAX_PAYLOAD).contains(&size) {
+                problems.push(origin.problem(key, format!("is {size} bytes"), "1 KiB to 1 GiB"));
+            }
+        }
+        if let Err(error) = self.log.level.parse::<tracing_subscriber::EnvFilter>() {
+            let what = format!("`{}` is no filter: {error}", self.log.level);
+            problems.push(origin.problem("log.level", what, "such as \"info\" or \"toolwave_worker=debug\""));
+        }
+    }
+}
+
+/// True when there is something to put.
+fn put<T>(place: &mut T, value: Option<T>) -> bool {
+    value.map(|value| *place = value).is_some()
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is no label; expected KEY=VALUE")),
+    }
+}

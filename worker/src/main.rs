@@ -1,0 +1,115 @@
+//! The program `toolwave-worker`: the library's worker with the built-in tools.
+//!
+//! Owns the order of things: settings, logs, tools, worker, exit code. All else is the library's.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use toolwave_config::{Problem, report};
+use toolwave_worker::{BuildError, RunError, Worker, tools::builtin_tools};
+
+use crate::config::{Arguments, Config, Log, LogFormat, Origin};
+
+mod config;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let check_only = arguments.check_config;
+    let (worker, log) = match prepare(arguments) {
+        Ok(prepared) => prepared,
+        Err(problems) => return report(&problems),
+    };
+    if check_only {
+        println!("ok");
+        return ExitCode::SUCCESS;
+    }
+    write_logs(&log);
+    // as many threads as cores
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(error = %error, "no threads can be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to
+    let ended = runtime.block_on(async { tokio::spawn(worker.run_until_signal()).await });
+    // a blocking tool that does not return must not hold up the end
+    runtime.shutdown_background();
+    match ended {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            tracing::error!(error = %error, "ended");
+            match error {
+                RunError::Interrupted { signal } => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
+                RunError::Health { .. } | RunError::Signals(_) => ExitCode::FAILURE,
+            }
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "the worker's own loop failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything that can be found wrong before the first connection is told at once.
+fn prepare(arguments: Arguments) -> Result<(Worker, Log), Vec<Problem>> {
+    let (config, origin, mut problems) = Config::load(arguments)?;
+    let tools = builtin_tools(&config.builtin).unwrap_or_else(|error| {
+        problems.push(origin.problem("builtin", error.to_string(), ""));
+        Vec::new()
+    });
+    let coordinator = Worker::builder().coordinator(&config.coordinator);
+    let named = config.name.iter().map(|name| Worker::builder().name(name));
+    for part in named.chain([coordinator, Worker::builder().tools(tools.iter().cloned())]) {
+        if let Err(error) = part.build() {
+            problems.push(built_wrong(&origin, &error));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let log = config.log.clone();
+    let mut builder = Worker::builder()
+        .coordinator(config.coordinator)
+        .slots(config.slots)
+        .drain_timeout(config.drain_timeout)
+        .max_parameters_bytes(config.max_parameters)
+        .max_result_bytes(config.max_result)
+        .tools(tools);
+    if let Some(name) = config.name {
+        builder = builder.name(name);
+    }
+    if let Some(address) = config.health {
+        builder = builder.health(address);
+    }
+    for (key, value) in config.labels {
+        builder = builder.label(key, value);
+    }
+    let worker = builder.build().map_err(|error| vec![built_wrong(&origin, &error)])?;
+    Ok((worker, log))
+}
+
+fn built_wrong(origin: &Origin, error: &BuildError) -> Problem {
+    let key = match error {
+        BuildError::Coordinator { .. } => "coordinator",
+        BuildError::Name { .. } => "name",
+        BuildError::DuplicateTool { .. }
+        | BuildError::Tool { .. }
+        | BuildError::TooManyDeclarations { .. } => "builtin",
+    };
+    let text = error.to_string();
+    let (what, expected) = text.split_once("; expected ").unwrap_or((&text, ""));
+    origin.problem(key, what, expected)
+}
+
+fn write_logs(log: &Log) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&log.level).unwrap_or_default();
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}

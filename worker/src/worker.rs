@@ -1,0 +1,361 @@
+//! A worker as a program of yours holds it: built, run, watched and drained.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use prost::Message;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+
+use crate::{
+    catalogue::{Catalogue, is_name},
+    client::{self, MAX_MESSAGE},
+    error::{BuildError, RunError},
+    health, service,
+    tool::{SharedTool, Tool},
+};
+
+/// Where a coordinator listens unless told otherwise.
+pub const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:7420";
+/// Enough for tools that wait for a disk or a network, few enough that their largest results at once fit into
+/// the memory of a small machine.
+pub const DEFAULT_SLOTS: u32 = 16;
+/// How long what runs may go on when the worker drains.
+pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of the parameters of a call, and of its result.
+pub const DEFAULT_MAX_PAYLOAD: u64 = 8 << 20;
+
+/// What a worker goes by; checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) slots: u32,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) max_parameters_bytes: u64,
+}
+
+/// What is known of a worker from outside its loop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) registered: bool,
+    pub(crate) draining: bool,
+    pub(crate) health: Option<SocketAddr>,
+}
+
+/// Makes a [`Worker`].
+#[must_use]
+pub struct WorkerBuilder {
+    coordinator: String,
+    settings: Settings,
+    tools: Vec<SharedTool>,
+    health: Option<SocketAddr>,
+    max_result_bytes: u64,
+}
+
+/// A worker that is ready to run. It dials the coordinator, and dials again for ever when the session ends.
+pub struct Worker {
+    settings: Settings,
+    endpoint: Endpoint,
+    catalogue: Arc<Catalogue>,
+    health: Option<SocketAddr>,
+    status: watch::Sender<Status>,
+    drain: CancellationToken,
+}
+
+/// Watches and drains a worker that runs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct WorkerHandle {
+    status: watch::Receiver<Status>,
+    drain: CancellationToken,
+}
+
+impl Worker {
+    /// A worker with no tools, for a coordinator on this machine.
+    pub fn builder() -> WorkerBuilder {
+        WorkerBuilder {
+            coordinator: DEFAULT_COORDINATOR.to_owned(),
+            settings: Settings {
+                name: default_name(),
+                slots: DEFAULT_SLOTS,
+                labels: BTreeMap::new(),
+                drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+                max_parameters_bytes: DEFAULT_MAX_PAYLOAD,
+            },
+            tools: Vec::new(),
+            health: None,
+            max_result_bytes: DEFAULT_MAX_PAYLOAD,
+        }
+    }
+
+    /// Its name in the cluster.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// For watching and draining it while it runs.
+    #[must_use]
+    pub fn handle(&self) -> WorkerHandle {
+        WorkerHandle {
+            status: self.status.subscribe(),
+            drain: self.drain.clone(),
+        }
+    }
+
+    /// Runs until it is drained through its handle. Signals are not listened for.
+    ///
+    /// # Errors
+    /// The address for health checks cannot be bound. Trouble with the coordinator is never an error.
+    pub async fn run(self) -> Result<(), RunError> {
+        self.run_until(CancellationToken::new()).await
+    }
+
+    /// Runs until `stop` fires or it is drained through its handle: then no attempt is taken any more, what runs
+    /// may end until the drain's timeout, and the worker says goodbye.
+    ///
+    /// # Errors
+    /// As [`Worker::run`].
+    pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
+        let mut tasks = tokio::task::JoinSet::new();
+        if let Some(address) = self.health {
+            let listener = health::bind(address).await?;
+            let bound = listener.local_addr().ok();
+            self.status.send_modify(|status| status.health = bound);
+            tasks.spawn(health::serve(listener, self.status.subscribe()));
+        }
+        let drain = self.drain.clone();
+        let service = service::Service::new(self.settings, self.endpoint, self.catalogue, self.status);
+        let serving = service.run(drain.clone());
+        tokio::pin!(serving);
+        tokio::select! {
+            () = &mut serving => return Ok(()),
+            () = stop.cancelled() => drain.cancel(),
+        }
+        serving.await;
+        Ok(())
+    }
+
+    /// Runs until SIGTERM or SIGINT, then drains; a second signal ends it at once.
+    ///
+    /// # Errors
+    /// As [`Worker::run`]; signals cannot be listened for; [`RunError::Interrupted`] for a second signal.
+    pub async fn run_until_signal(self) -> Result<(), RunError> {
+        let mut signals = Signals::listen().map_err(RunError::Signals)?;
+        let stop = CancellationToken::new();
+        let running = self.run_until(stop.clone());
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                ended = &mut running => return ended,
+                signal = signals.next() => {
+                    if stop.is_cancelled() {
+                        return Err(RunError::Interrupted { signal });
+                    }
+                    tracing::info!(signal, "asked to end");
+                    stop.cancel();
+                }
+            }
+        }
+    }
+}
+
+impl WorkerBuilder {
+    /// Where to dial: `http://HOST:PORT`.
+    pub fn coordinator(mut self, url: impl Into<String>) -> Self {
+        self.coordinator = url.into();
+        self
+    }
+
+    /// Unique in the cluster, stable over restarts. Unless given: the host's name and the process's number.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// Attempts at once; 0 registers a worker that takes none.
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.settings.slots = slots;
+        self
+    }
+
+    /// Adds a tool.
+    pub fn tool(self, tool: impl Tool) -> Self {
+        self.tools([Arc::new(tool) as SharedTool])
+    }
+
+    /// Adds tools.
+    pub fn tools(mut self, tools: impl IntoIterator<Item = SharedTool>) -> Self {
+        self.tools.extend(tools);
+        self
+    }
+
+    /// Adds a label, for operators and placement.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// Serves `grpc.health.v1` there: SERVING exactly while registered and not draining.
+    pub fn health(mut self, address: SocketAddr) -> Self {
+        self.health = Some(address);
+        self
+    }
+
+    /// How long what runs may go on when the worker drains.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.drain_timeout = timeout;
+        self
+    }
+
+    /// Larger parameters are refused.
+    pub fn max_parameters_bytes(mut self, bytes: u64) -> Self {
+        self.settings.max_parameters_bytes = bytes;
+        self
+    }
+
+    /// A larger result is a failure of its call, whatever its tool declares.
+    pub fn max_result_bytes(mut self, bytes: u64) -> Self {
+        self.max_result_bytes = bytes;
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// Says what is wrong, of which tool, and what would be right.
+    pub fn build(self) -> Result<Worker, BuildError> {
+        let Self {
+            coordinator,
+            settings,
+            tools,
+            health,
+            max_result_bytes,
+        } = self;
+        if !is_name(&settings.name) {
+            return Err(BuildError::Name { name: settings.name });
+        }
+        let endpoint = client::endpoint(&coordinator)?;
+        let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
+        let bytes = service::registration(&settings, &catalogue).encoded_len();
+        // half of a message: the attempts in flight are listed in it too
+        let limit = MAX_MESSAGE / 2;
+        if bytes > limit {
+            return Err(BuildError::TooManyDeclarations { bytes, limit });
+        }
+        Ok(Worker {
+            settings,
+            endpoint,
+            catalogue: Arc::new(catalogue),
+            health,
+            status: watch::Sender::default(),
+            drain: CancellationToken::new(),
+        })
+    }
+}
+
+impl WorkerHandle {
+    /// Waits until the worker has a session. False: it has ended and will have none.
+    pub async fn registered(&self) -> bool {
+        self.status
+            .clone()
+            .wait_for(|status| status.registered)
+            .await
+            .is_ok()
+    }
+
+    /// Begins to drain; the worker's `run` returns when that is done.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// It has a session.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.status.borrow().registered
+    }
+
+    /// It takes no attempts: it ends, or the operator wants it so.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.status.borrow().draining
+    }
+
+    /// Where health checks are served, once they are.
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.status.borrow().health
+    }
+}
+
+/// The host's name and the process's number, and a number for each further worker of the process.
+fn default_name() -> String {
+    static WORKERS: AtomicU32 = AtomicU32::new(0);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_default();
+    let host: String = host
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c))
+        .take(96)
+        .collect();
+    let host = if host.is_empty() { "worker" } else { &host };
+    let pid = std::process::id();
+    match WORKERS.fetch_add(1, Ordering::Relaxed) {
+        0 => format!("{host}-{pid}"),
+        more => format!("{host}-{pid}-{more}"),
+    }
+}
+
+/// SIGTERM and SIGINT, by number.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => 15,
+            _ = self.interrupt.recv() => 2,
+        }
+    }
+}
+
+/// Ctrl-C, told as SIGINT.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> i32 {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        2
+    }
+}
