@@ -64,7 +64,7 @@ pub(crate) struct RunArgs {
 /// How the cluster inside this process is made.
 #[derive(Debug, Args)]
 pub(crate) struct EmbeddedArgs {
-    /// Lets tools use files=DIR, files-write=DIR, sql=FILE, sql-write=FILE or http=HOST[:PORT]; repeatable
+    /// Lets tools use files=DIR, files-write=DIR, sql=FILE, sql-write=FILE, http=HOST or http=HOST:PORT; repeatable
     #[arg(long, value_name = "WHAT=WHICH")]
     pub(crate) allow: Vec<String>,
     /// Calls that the embedded worker runs at once

@@ -47,7 +47,11 @@ impl Default for Settings {
 
 fn problems(text: &str) -> Vec<String> {
     let problems = File::from_text("a.toml", text.to_owned()).and_then(|file| file.parse::<Settings>());
-    problems.expect_err("the text is wrong").iter().map(ToString::to_string).collect()
+    problems
+        .expect_err("the text is wrong")
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]

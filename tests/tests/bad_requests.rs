@@ -24,7 +24,11 @@ use rows::{Expected, ExpectedCall, Row, generate, rows};
 type Client = ExecutionServiceClient<Channel>;
 
 async fn connect(url: &str) -> Client {
-    let channel = Channel::from_shared(url.to_owned()).expect("a URL").connect().await.expect("a coordinator");
+    let channel = Channel::from_shared(url.to_owned())
+        .expect("a URL")
+        .connect()
+        .await
+        .expect("a coordinator");
     Client::new(channel).max_decoding_message_size(64 << 20)
 }
 
@@ -35,7 +39,11 @@ async fn cluster() -> Cluster {
         "type": "object", "additionalProperties": false, "required": ["path"],
         "properties": {"path": {"type": "string"}, "count": {"type": "integer"}},
     });
-    tools.push(std::sync::Arc::new(DeclaredTool::new("typed", "Has a schema.", schema)));
+    tools.push(std::sync::Arc::new(DeclaredTool::new(
+        "typed",
+        "Has a schema.",
+        schema,
+    )));
     cluster.add_worker("worker", 8, tools).await.expect("registers");
     cluster
 }
@@ -45,8 +53,13 @@ async fn every_bad_request_is_answered_as_documented_and_leaves_nothing() {
     let cluster = cluster().await;
     let client = connect(&cluster.url()).await;
     let mut wrong = Vec::new();
-    for row in rows().iter().filter(|row| row.not_applicable.is_none() && row.script.is_none()) {
-        let outcome = timeout(PATIENCE, send(&cluster.url(), client.clone(), row)).await.expect(&row.id);
+    for row in rows()
+        .iter()
+        .filter(|row| row.not_applicable.is_none() && row.script.is_none())
+    {
+        let outcome = timeout(PATIENCE, send(&cluster.url(), client.clone(), row))
+            .await
+            .expect(&row.id);
         let expected = row.expect.as_ref().expect(&row.id);
         if let Err(what) = check(expected, outcome) {
             wrong.push(format!("{} ({}): {what}", row.id, row.describes));
@@ -62,7 +75,11 @@ async fn every_bad_request_is_answered_as_documented_and_leaves_nothing() {
 #[test]
 fn every_row_says_what_comes_back_and_every_reason_is_documented() {
     for row in rows() {
-        let ways = [row.expect.is_some(), row.script.is_some(), row.not_applicable.is_some()];
+        let ways = [
+            row.expect.is_some(),
+            row.script.is_some(),
+            row.not_applicable.is_some(),
+        ];
         assert_eq!(ways.iter().filter(|way| **way).count(), 1, "{}", row.id);
     }
     let ids: Vec<String> = rows().into_iter().map(|row| row.id).collect();
@@ -80,12 +97,18 @@ fn the_page_of_errors_is_up_to_date() {
         std::fs::write(path, &page).expect("the page can be written");
     }
     let there = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(there == page, "docs/errors.md is stale: run with UPDATE_GENERATED=1");
+    assert!(
+        there == page,
+        "docs/errors.md is stale: run with UPDATE_GENERATED=1"
+    );
 }
 
 async fn send(url: &str, mut client: Client, row: &Row) -> Result<v1::ExecuteParallelResponse, Status> {
     if let Some(cancel) = &row.cancel {
-        return client.cancel_execution(cancel.request()).await.map(|_| v1::ExecuteParallelResponse::default());
+        return client
+            .cancel_execution(cancel.request())
+            .await
+            .map(|_| v1::ExecuteParallelResponse::default());
     }
     if let Some(raw) = &row.raw {
         return send_raw(url, client, raw).await;
@@ -96,14 +119,21 @@ async fn send(url: &str, mut client: Client, row: &Row) -> Result<v1::ExecutePar
         (None, None) => panic!("{} sends nothing", row.id),
     };
     let mut request = Request::new(v1::ExecuteParallelRequest {
-        result_form: if body.result_form == 0 { v1::ResultForm::Json.into() } else { body.result_form },
+        result_form: if body.result_form == 0 {
+            v1::ResultForm::Json.into()
+        } else {
+            body.result_form
+        },
         ..body
     });
     for (name, value) in &row.headers {
         let name: tonic::metadata::MetadataKey<_> = name.parse().expect("a header");
         request.metadata_mut().insert(name, value.parse().expect("ASCII"));
     }
-    client.execute_parallel(request).await.map(tonic::Response::into_inner)
+    client
+        .execute_parallel(request)
+        .await
+        .map(tonic::Response::into_inner)
 }
 
 /// A request with bytes where the contract has strings, and a field that it does not have.
@@ -125,11 +155,26 @@ struct RawCall {
 
 async fn send_raw(url: &str, mut client: Client, name: &str) -> Result<v1::ExecuteParallelResponse, Status> {
     let raw = match name {
-        "tool_name_not_utf8" => RawRequest { calls: vec![RawCall { tool_name: vec![0xff], unknown: 0 }], unknown: String::new() },
-        "unknown_field" => RawRequest { calls: vec![RawCall { tool_name: b"echo".to_vec(), unknown: 7 }], unknown: "x".into() },
+        "tool_name_not_utf8" => RawRequest {
+            calls: vec![RawCall {
+                tool_name: vec![0xff],
+                unknown: 0,
+            }],
+            unknown: String::new(),
+        },
+        "unknown_field" => RawRequest {
+            calls: vec![RawCall {
+                tool_name: b"echo".to_vec(),
+                unknown: 7,
+            }],
+            unknown: "x".into(),
+        },
         "empty_stream" => {
             let request = v1::ExecuteParallelStreamRequest::default();
-            return client.execute_parallel_stream(request).await.map(|_| v1::ExecuteParallelResponse::default());
+            return client
+                .execute_parallel_stream(request)
+                .await
+                .map(|_| v1::ExecuteParallelResponse::default());
         }
         unknown => panic!("{unknown} is no raw request"),
     };
@@ -144,7 +189,11 @@ fn check(expected: &Expected, outcome: Result<v1::ExecuteParallelResponse, Statu
             if results.len() != expected.calls.len() {
                 return Err(format!("{} results", results.len()));
             }
-            expected.calls.iter().zip(&results).try_for_each(|(expected, result)| check_call(expected, result))
+            expected
+                .calls
+                .iter()
+                .zip(&results)
+                .try_for_each(|(expected, result)| check_call(expected, result))
         }
         (Ok(response), Some(_)) => Err(format!("accepted: {response:?}")),
         (Err(status), None) => Err(format!("refused: {status:?}")),
@@ -154,20 +203,33 @@ fn check(expected: &Expected, outcome: Result<v1::ExecuteParallelResponse, Statu
 fn check_status(expected: &Expected, code: &str, status: &Status) -> Result<(), String> {
     let found = page::word(status.code());
     ensure(found == *code, || format!("{found}: {}", status.message()))?;
-    ensure(status.message().len() <= 512, || "a message over 512 bytes".into())?;
+    ensure(status.message().len() <= 512, || {
+        "a message over 512 bytes".into()
+    })?;
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone());
-    ensure(reason == expected.reason, || format!("reason {reason:?}: {}", status.message()))?;
+    ensure(reason == expected.reason, || {
+        format!("reason {reason:?}: {}", status.message())
+    })?;
     let violations = details.bad_request().map_or(&[][..], |bad| &bad.field_violations);
     if let Some(field) = &expected.field {
         let reason = expected.reason.clone().unwrap_or_default();
-        let listed = |v: &tonic_types::FieldViolation| v.field == *field && v.description.starts_with(&reason);
-        ensure(violations.iter().any(listed), || format!("no {reason} at {field}: {violations:?}"))?;
+        let listed =
+            |v: &tonic_types::FieldViolation| v.field == *field && v.description.starts_with(&reason);
+        ensure(violations.iter().any(listed), || {
+            format!("no {reason} at {field}: {violations:?}")
+        })?;
     }
-    let count = expected.violations.unwrap_or(usize::from(expected.field.is_some()));
-    ensure(violations.len() == count, || format!("{} violations: {violations:?}", violations.len()))?;
+    let count = expected
+        .violations
+        .unwrap_or(usize::from(expected.field.is_some()));
+    ensure(violations.len() == count, || {
+        format!("{} violations: {violations:?}", violations.len())
+    })?;
     let message = expected.message.as_deref().unwrap_or_default();
-    ensure(status.message().contains(message), || format!("no {message:?} in {:?}", status.message()))
+    ensure(status.message().contains(message), || {
+        format!("no {message:?} in {:?}", status.message())
+    })
 }
 
 fn check_call(expected: &ExpectedCall, result: &v1::CallResult) -> Result<(), String> {
@@ -204,11 +266,21 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 /// No call waits or runs any more. Aborts are confirmed a moment after the answer, so it is asked until it holds.
 async fn holds_nothing(url: &str, mut client: Client) -> Result<(), String> {
-    let mut admin = AdminServiceClient::connect(url.to_owned()).await.map_err(|error| error.to_string())?;
+    let mut admin = AdminServiceClient::connect(url.to_owned())
+        .await
+        .map_err(|error| error.to_string())?;
     let empty = async {
         loop {
-            let tools = client.list_tools(v1::ListToolsRequest {}).await?.into_inner().tools;
-            let workers = admin.list_workers(v1::ListWorkersRequest {}).await?.into_inner().workers;
+            let tools = client
+                .list_tools(v1::ListToolsRequest {})
+                .await?
+                .into_inner()
+                .tools;
+            let workers = admin
+                .list_workers(v1::ListWorkersRequest {})
+                .await?
+                .into_inner()
+                .workers;
             if tools.iter().all(|tool| tool.queued + tool.in_flight == 0)
                 && workers.iter().all(|worker| worker.in_flight == 0)
             {
@@ -217,5 +289,8 @@ async fn holds_nothing(url: &str, mut client: Client) -> Result<(), String> {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, empty).await.map_err(|_| "calls are still held".to_owned())?.map_err(|error| error.to_string())
+    timeout(PATIENCE, empty)
+        .await
+        .map_err(|_| "calls are still held".to_owned())?
+        .map_err(|error| error.to_string())
 }

@@ -86,7 +86,9 @@ fn prepare(arguments: Arguments) -> Result<(Worker, Log), Vec<Problem>> {
     for (key, value) in config.labels {
         builder = builder.label(key, value);
     }
-    let worker = builder.build().map_err(|error| vec![built_wrong(&origin, &error)])?;
+    let worker = builder
+        .build()
+        .map_err(|error| vec![built_wrong(&origin, &error)])?;
     Ok((worker, log))
 }
 

@@ -16,6 +16,9 @@ use super::diagnostics::{Diagnostic, Position};
 /// The largest document that is read.
 pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
+/// What aliases may repeat in all, in parts of the document: a bomb of a few lines stands for billions.
+const MAX_REPEATED: usize = 100_000;
+
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
@@ -102,9 +105,10 @@ pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         budget: serde_saphyr::budget! { max_depth: 100 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED },
     };
     let root: Spanned<Raw> =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| diagnose(&error))?;
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| diagnose(&error, text))?;
     let mut rounded = Vec::new();
     let node = settle(root, text, &mut rounded);
     match rounded.pop() {
@@ -113,7 +117,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
     }
 }
 
-fn diagnose(error: &Error) -> Diagnostic {
+fn diagnose(error: &Error, source: &str) -> Diagnostic {
     let error = error.without_snippet();
     let at = error.location().map_or(Position::START, position);
     // The parser speaks to programmers of its options; these three are met by people who write plans.
@@ -126,12 +130,16 @@ fn diagnose(error: &Error) -> Diagnostic {
         other => {
             // The position stands in front already.
             let text = other.to_string();
-            text.split(" at line ")
-                .next()
-                .unwrap_or(&text)
-                .trim_start_matches("error: ")
-                .trim()
-                .to_owned()
+            let text = text.split(" at line ").next().unwrap_or(&text);
+            let line = usize::try_from(at.line)
+                .ok()
+                .and_then(|line| source.lines().nth(line.saturating_sub(1)));
+            // The brace of a reference that is not quoted opens a mapping; the parser only sees that it goes wrong.
+            let hint = match line.is_some_and(|line| line.contains("${")) {
+                true => "; quote references inside {} and []: '${id.result}'",
+                false => "",
+            };
+            format!("{}{hint}", text.trim_start_matches("error: ").trim())
         }
     };
     Diagnostic::new(at, message)

@@ -181,6 +181,15 @@ fn a_broken_document_is_refused_at_its_place() {
 }
 
 #[test]
+fn a_reference_that_needs_quotes_is_told() {
+    let error = syntax_error("calls:\n- tool: hash\n  parameters: {text: ${a.result}}\n");
+    assert!(
+        error.starts_with("plan.yaml:3:") && error.contains("quote references inside {} and []"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_alias_bomb_is_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
@@ -191,6 +200,29 @@ fn an_alias_bomb_is_refused() {
         ));
     }
     assert!(syntax_error(&bomb).starts_with("plan.yaml:"));
+}
+
+#[test]
+fn a_damaged_plan_is_refused_or_read_and_never_breaks_the_reader() {
+    let whole = "timeout: 1s\nallow: [files=.]\ncalls:\n- &c {id: a, tool: echo, parameters: {v: '${b.result}'}}\n- <<: *c\n  depends_on: [x, \"\\u00e9\"]\n";
+    let mut read = 0;
+    for at in 0..=whole.len() {
+        for damage in [
+            "", "\n", "\t", "\0", "\"", "[", "}", ":", "- ", "&", "*c", "!!", "|", "%", "é", "\u{feff}",
+            "<<: ",
+        ] {
+            for skipped in [0, 1, 7] {
+                let rest = whole.get(at + skipped..).unwrap_or_default();
+                let damaged = format!("{}{damage}{rest}", &whole[..at]);
+                let mut wrong = Diagnostics::default();
+                if let Ok(plan) = Plan::parse("p".to_owned(), &damaged, &mut wrong) {
+                    plan.locate("calls[1].depends_on[1]");
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 100, "most damage is refused, and some is none: {read}");
 }
 
 #[test]

@@ -268,7 +268,7 @@ mod tests {
         ] {
             match with_schema(&format!(r#"{{"properties":{{"a":{{"$ref":"{outside}"}}}}}}"#)) {
                 Err(DeclarationError::Schema { what, .. }) => {
-                    assert!(what.contains("outside the schema"), "{what}")
+                    assert!(what.contains("outside the schema"), "{what}");
                 }
                 other => panic!("{outside}: {other:?}"),
             }

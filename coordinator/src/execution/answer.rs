@@ -12,6 +12,7 @@ use super::{
     convert::{to_duration, to_outcome, to_timestamp},
     prepared::{EndedCall, ExecutionNews},
     struct_json::value_of,
+    text::cut,
     words::{Scene, attempt_error, call_error},
 };
 use crate::catalogue::Catalogue;
@@ -395,7 +396,7 @@ impl Ended {
         for error in errors {
             error.details_json = Bytes::new();
             error.violations.clear();
-            error.message.truncate(error.message.floor_char_boundary(128));
+            error.message.truncate(cut(&error.message, 128).len());
         }
     }
 }

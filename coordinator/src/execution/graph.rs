@@ -8,6 +8,7 @@ use toolwave_scheduler::plan::{Cycle, Edge, Need, Plan};
 use super::{
     effects::{self, Access, EffectEdge, Key},
     limits::RequestLimits,
+    text::cut,
     violations::Violations,
 };
 use crate::error::Reason;
@@ -177,5 +178,5 @@ fn add_cycle(cycle: &[u32], ids: &[Box<str>], violations: &mut Violations) {
 }
 
 fn clip_id(id: &str) -> &str {
-    &id[..id.floor_char_boundary(32)]
+    cut(id, 32)
 }

@@ -26,10 +26,19 @@ pub fn quoted(text: &str) -> String {
 #[must_use]
 pub fn clipped(mut message: String) -> String {
     if message.len() > MESSAGE_BYTES {
-        message.truncate(message.floor_char_boundary(MESSAGE_BYTES - '…'.len_utf8()));
+        message.truncate(cut(&message, MESSAGE_BYTES - '…'.len_utf8()).len());
         message.push('…');
     }
     message
+}
+
+/// The beginning of `text`: at most `bytes` of it, cut at the edge of a character.
+#[must_use]
+pub fn cut(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::clipped;
+use super::text::{clipped, cut};
 use crate::error::Reason;
 
 /// The most violations that are sent: a client refuses trailers over 16 KiB and then loses even the code.
@@ -111,7 +111,7 @@ impl Violations {
         };
         let others = self.kept.len() - 1 + self.more;
         if others > 0 {
-            line.truncate(line.floor_char_boundary(400));
+            line.truncate(cut(&line, 400).len());
             let _ = write!(line, " (and {others} more violations, see the details)");
         }
         clipped(line)

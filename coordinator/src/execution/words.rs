@@ -6,7 +6,7 @@ use toolwave_scheduler::{AttemptFailure, CancelReason, Cause, Outcome};
 use super::{
     convert::to_duration,
     prepared::{CallFault, EndedAttemptFailure, EndedCall},
-    text::{clipped, quoted},
+    text::{clipped, cut, quoted},
 };
 use crate::error::Reason;
 
@@ -121,7 +121,7 @@ fn last_attempt(ended: &EndedCall, failure: AttemptFailure) -> v1::CallError {
     match (failure, ended.outcome) {
         (AttemptFailure::TimedOut, _) if attempts <= 1 => {
             error.message =
-                format!("the attempt ran past its timeout; {MAY_HAVE_RUN}, or no attempt was left");
+                "the attempt ran past its timeout and no other follows; its effect may have happened".into();
         }
         (AttemptFailure::TimedOut, _) => {
             error.message =
@@ -233,7 +233,7 @@ fn cancelled(reason: CancelReason, started: bool) -> v1::CallError {
 fn rooted(reason: Reason, root: u32, scene: &Scene<'_>, what: &str, more: &str) -> v1::CallError {
     let id = (scene.id)(root);
     let why = match (scene.fault)(root) {
-        Some((code, message)) => format!(" ({code}: {})", &message[..message.floor_char_boundary(256)]),
+        Some((code, message)) => format!(" ({code}: {})", cut(&message, 256)),
         None => String::new(),
     };
     v1::CallError {

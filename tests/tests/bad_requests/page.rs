@@ -24,7 +24,7 @@ the reasons below, or the tool's own.
 ";
 
 /// The page as it should be.
-pub fn page(rows: &[Row]) -> String {
+pub(crate) fn page(rows: &[Row]) -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str("## Reasons\n\n| reason | where | meaning |\n| --- | --- | --- |\n");
     for reason in Reason::ALL {
@@ -32,18 +32,29 @@ pub fn page(rows: &[Row]) -> String {
             Place::Rpc(code) => format!("RPC `{}`", word(code)),
             Place::Call(outcome) => format!("call, {outcome}"),
         };
-        let _ = writeln!(page, "| `{}` | {place} | {} |", reason.word(), escape(reason.meaning()));
+        let _ = writeln!(
+            page,
+            "| `{}` | {place} | {} |",
+            reason.word(),
+            escape(reason.meaning())
+        );
     }
     page.push_str("\n## What is answered to what\n\nEach row is tested over a real connection.\n\n");
     page.push_str("| row | input | answer |\n| --- | --- | --- |\n");
     for row in rows.iter().filter(|row| row.not_applicable.is_none()) {
-        let _ = writeln!(page, "| {} | {} | {} |", row.id, escape(&row.describes), answer(row));
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} |",
+            row.id,
+            escape(&row.describes),
+            answer(row)
+        );
     }
     page
 }
 
 /// The canonical word of a code, such as `NOT_FOUND`.
-pub fn word(code: tonic::Code) -> String {
+pub(crate) fn word(code: tonic::Code) -> String {
     let mut word = String::new();
     for (at, char) in format!("{code:?}").char_indices() {
         if at > 0 && char.is_ascii_uppercase() {
@@ -59,10 +70,18 @@ fn escape(text: &str) -> String {
 }
 
 fn answer(row: &Row) -> String {
-    let Some(expected) = &row.expect else { return "as the row says".into() };
+    let Some(expected) = &row.expect else {
+        return "as the row says".into();
+    };
     if let Some(code) = &expected.code {
-        let reason = expected.reason.as_ref().map_or(String::new(), |reason| format!(" `{reason}`"));
-        let field = expected.field.as_ref().map_or(String::new(), |field| format!(" at `{field}`"));
+        let reason = expected
+            .reason
+            .as_ref()
+            .map_or(String::new(), |reason| format!(" `{reason}`"));
+        let field = expected
+            .field
+            .as_ref()
+            .map_or(String::new(), |field| format!(" at `{field}`"));
         return format!("`{code}`{reason}{field}");
     }
     let calls = expected.calls.iter().map(|call| match &call.code {

@@ -8,54 +8,54 @@ use toolwave_proto::v1::{self, call::ParametersForm};
 /// One input of the catalogue.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
-    pub id: String,
-    pub describes: String,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) describes: String,
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    pub request: Option<RequestRow>,
-    pub cancel: Option<CancelRow>,
-    pub generate: Option<String>,
-    pub raw: Option<String>,
-    pub script: Option<String>,
-    pub not_applicable: Option<String>,
-    pub expect: Option<Expected>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) request: Option<RequestRow>,
+    pub(crate) cancel: Option<CancelRow>,
+    pub(crate) generate: Option<String>,
+    pub(crate) raw: Option<String>,
+    pub(crate) script: Option<String>,
+    pub(crate) not_applicable: Option<String>,
+    pub(crate) expect: Option<Expected>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expected {
-    pub code: Option<String>,
-    pub reason: Option<String>,
-    pub field: Option<String>,
-    pub violations: Option<usize>,
-    pub message: Option<String>,
+pub(crate) struct Expected {
+    pub(crate) code: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) field: Option<String>,
+    pub(crate) violations: Option<usize>,
+    pub(crate) message: Option<String>,
     #[serde(default)]
-    pub calls: Vec<ExpectedCall>,
+    pub(crate) calls: Vec<ExpectedCall>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ExpectedCall {
-    pub outcome: String,
-    pub code: Option<String>,
-    pub result: Option<String>,
-    pub message: Option<String>,
+pub(crate) struct ExpectedCall {
+    pub(crate) outcome: String,
+    pub(crate) code: Option<String>,
+    pub(crate) result: Option<String>,
+    pub(crate) message: Option<String>,
     /// JSON Pointers, sorted.
-    pub violations: Option<Vec<String>>,
-    pub not_in_error: Option<String>,
+    pub(crate) violations: Option<Vec<String>>,
+    pub(crate) not_in_error: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CancelRow {
+pub(crate) struct CancelRow {
     execution_id: Option<String>,
     idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RequestRow {
+pub(crate) struct RequestRow {
     calls: Vec<CallRow>,
     max_concurrency: Option<u32>,
     max_concurrency_auto: bool,
@@ -94,7 +94,7 @@ struct RetryRow {
 }
 
 /// The whole catalogue.
-pub fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     serde_json::from_str(include_str!("../../data/bad_requests.json")).expect("the catalogue is good JSON")
 }
 
@@ -108,21 +108,26 @@ impl RetryRow {
             max_attempts: self.max_attempts,
             initial_backoff: self.initial_backoff.map(duration),
             max_backoff: self.max_backoff.map(duration),
-            multiplier: self.multiplier.as_ref().map_or(0.0, |text| text.parse().expect("a number")),
+            multiplier: self
+                .multiplier
+                .as_ref()
+                .map_or(0.0, |text| text.parse().expect("a number")),
         }
     }
 }
 
 impl CancelRow {
-    pub fn request(&self) -> v1::CancelExecutionRequest {
+    pub(crate) fn request(&self) -> v1::CancelExecutionRequest {
         use v1::cancel_execution_request::Target;
         let id = self.execution_id.clone().map(Target::ExecutionId);
-        v1::CancelExecutionRequest { target: id.or(self.idempotency_key.clone().map(Target::IdempotencyKey)) }
+        v1::CancelExecutionRequest {
+            target: id.or(self.idempotency_key.clone().map(Target::IdempotencyKey)),
+        }
     }
 }
 
 impl RequestRow {
-    pub fn request(&self) -> v1::ExecuteParallelRequest {
+    pub(crate) fn request(&self) -> v1::ExecuteParallelRequest {
         v1::ExecuteParallelRequest {
             calls: self.calls.iter().map(CallRow::call).collect(),
             max_concurrency: self.max_concurrency,
@@ -144,7 +149,11 @@ impl CallRow {
             let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
             (0..hex.len()).step_by(2).map(digits).collect()
         };
-        let text = self.json.clone().map(String::into_bytes).or(self.hex.as_ref().map(from_hex));
+        let text = self
+            .json
+            .clone()
+            .map(String::into_bytes)
+            .or(self.hex.as_ref().map(from_hex));
         let number = self.struct_number.as_ref().map(|text| {
             let number = prost_types::value::Kind::NumberValue(text.parse().expect("a number"));
             let fields = [("n".to_owned(), prost_types::Value { kind: Some(number) })].into();
@@ -173,14 +182,22 @@ fn echo(parameters: String) -> v1::Call {
 }
 
 fn named(id: impl ToString, depends_on: Vec<String>) -> v1::Call {
-    v1::Call { id: Some(id.to_string()), tool_name: "echo".into(), depends_on, ..v1::Call::default() }
+    v1::Call {
+        id: Some(id.to_string()),
+        tool_name: "echo".into(),
+        depends_on,
+        ..v1::Call::default()
+    }
 }
 
 /// What is too big to be written down.
-pub fn generate(name: &str) -> v1::ExecuteParallelRequest {
+pub(crate) fn generate(name: &str) -> v1::ExecuteParallelRequest {
     let calls: Vec<v1::Call> = match name {
         "calls_10001" => (0..10_001).map(|_| echo(String::new())).collect(),
-        "tool_name_1_mib" => vec![v1::Call { tool_name: "t".repeat(1 << 20), ..v1::Call::default() }],
+        "tool_name_1_mib" => vec![v1::Call {
+            tool_name: "t".repeat(1 << 20),
+            ..v1::Call::default()
+        }],
         "depth_65" => vec![echo(format!("{{\"a\":{}{}}}", "[".repeat(64), "]".repeat(64)))],
         "depth_100000" => vec![echo(format!("{{\"a\":{}", "[".repeat(100_000)))],
         "zeros" => vec![echo(format!("{{\"a\":[{}0]}}", "0,".repeat(1_500_000)))],
@@ -189,8 +206,12 @@ pub fn generate(name: &str) -> v1::ExecuteParallelRequest {
             vec![echo(format!("{{{}}}", entries.join(",")))]
         }
         "parameters_over_4_mib" => vec![echo(format!("{{\"a\":\"{}\"}}", "x".repeat((4 << 20) - 7)))],
-        "cycle_300" => (0..300).map(|i| named(i, vec![((i + 1) % 300).to_string()])).collect(),
-        "chain_257" => (0..257).map(|i: u32| named(i, i.checked_sub(1).iter().map(u32::to_string).collect())).collect(),
+        "cycle_300" => (0..300)
+            .map(|i| named(i, vec![((i + 1) % 300).to_string()]))
+            .collect(),
+        "chain_257" => (0..257)
+            .map(|i: u32| named(i, i.checked_sub(1).iter().map(u32::to_string).collect()))
+            .collect(),
         "edges_50200" => {
             let left = || (0..251).map(|i| i.to_string());
             let right = (251..451).map(|i| named(i, left().collect()));
@@ -198,11 +219,25 @@ pub fn generate(name: &str) -> v1::ExecuteParallelRequest {
         }
         "expansion_too_large" => {
             let large = echo(format!("{{\"x\":\"{}\"}}", "x".repeat(3 << 20)));
-            vec![large, echo("{\"y\":\"${0.result.x} ${0.result.x}\"}".into()), echo(String::new())]
+            vec![
+                large,
+                echo("{\"y\":\"${0.result.x} ${0.result.x}\"}".into()),
+                echo(String::new()),
+            ]
         }
-        "request_over_16_mib" => (0..5).map(|_| echo(format!("{{\"x\":\"{}\"}}", "x".repeat(7 << 19)))).collect(),
-        "priorities_1000" => (0..1000).map(|_| v1::Call { priority: 9, ..echo(String::new()) }).collect(),
+        "request_over_16_mib" => (0..5)
+            .map(|_| echo(format!("{{\"x\":\"{}\"}}", "x".repeat(7 << 19))))
+            .collect(),
+        "priorities_1000" => (0..1000)
+            .map(|_| v1::Call {
+                priority: 9,
+                ..echo(String::new())
+            })
+            .collect(),
         unknown => panic!("{unknown} is no generator"),
     };
-    v1::ExecuteParallelRequest { calls, ..v1::ExecuteParallelRequest::default() }
+    v1::ExecuteParallelRequest {
+        calls,
+        ..v1::ExecuteParallelRequest::default()
+    }
 }

@@ -96,7 +96,7 @@ pub(crate) enum Step {
         tool: u32,
         spec: ToolSpec,
     },
-    /// A report comes twice.
+    /// A report, or the answer to a `Resolve`, comes twice.
     Duplicate {
         at: u16,
     },

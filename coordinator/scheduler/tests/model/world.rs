@@ -30,7 +30,7 @@ pub(crate) struct World {
     pub(crate) pending: VecDeque<Event>,
     /// Words of sessions that ended before these were read.
     pub(crate) ghosts: Vec<Event>,
-    /// Reports that were given, to be given again.
+    /// Reports and answers that were given, to be given again.
     pub(crate) given: Vec<Event>,
     pub(crate) executions: u64,
     pub(crate) sessions: u64,
@@ -247,10 +247,15 @@ impl World {
 
     /// The driver tells the scheduler, and carries out what it says.
     pub(crate) fn give(&mut self, event: Event) -> Verdict {
-        if let Event::AttemptFinished { session, attempt, .. } = &event {
-            if let Some(link) = self.link(*session) {
-                link.down.push_back(Down::Acknowledge(*attempt));
-            }
+        if let Event::AttemptFinished { session, attempt, .. } = &event
+            && let Some(link) = self.link(*session)
+        {
+            link.down.push_back(Down::Acknowledge(*attempt));
+        }
+        if matches!(
+            event,
+            Event::AttemptStarted { .. } | Event::AttemptFinished { .. } | Event::Resolved { .. }
+        ) {
             self.given.push(event.clone());
         }
         let actions = self.harness.event(event)?;

@@ -246,9 +246,13 @@ fn a_rejected_resolution_ends_the_call_and_skips_its_dependents() {
 }
 
 #[test]
-fn a_resolution_that_comes_after_the_call_ended_does_nothing() {
+fn a_resolution_that_comes_twice_or_after_the_call_ended_does_nothing() {
     let mut lab = Lab::new();
     lab.worker(1);
+    let twice = lab.submit(batch(vec![unresolved()]));
+    lab.resolve(nth(twice, 0), as_before());
+    assert!(lab.resolve(nth(twice, 0), Resolution::Rejected).is_empty());
+    lab.succeeds(nth(twice, 0));
     let execution = lab.submit(batch(vec![unresolved()]));
     lab.cancel(execution);
     assert!(lab.resolve(nth(execution, 0), as_before()).is_empty());

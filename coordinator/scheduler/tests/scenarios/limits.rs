@@ -160,6 +160,17 @@ fn the_rate_of_a_tool_lets_a_burst_start_and_then_one_by_one() {
 }
 
 #[test]
+fn a_place_under_a_limit_that_comes_free_at_a_draining_worker_is_used_at_another() {
+    let mut lab = Lab::with(|config| config.max_in_flight = 1);
+    let leaving = lab.worker(1);
+    let execution = lab.submit(batch(vec![call(); 2]));
+    let other = lab.worker(1);
+    lab.drains(leaving, true);
+    lab.succeeds(nth(execution, 0));
+    assert_eq!(lab.place(nth(execution, 1)), other);
+}
+
+#[test]
 fn an_attempt_under_abort_counts_against_every_limit_until_it_is_confirmed() {
     let mut lab = Lab::new();
     lab.declare(

@@ -3,7 +3,7 @@
 use toolwave_scheduler::{CallKey, CallSpec, ExecutionKey, WorkerKey};
 
 use crate::common::{
-    lab::{Lab, OTHER_TOOL, batch, call, nth, urgent},
+    lab::{Lab, OTHER_TOOL, TOOL, batch, call, nth, urgent},
     ms, s,
 };
 
@@ -116,6 +116,66 @@ fn a_tenant_that_was_idle_has_saved_no_turns() {
     let late = lab.submit(batch(vec![call(); 100]).tenant(2));
     let order = work_off(&mut lab, 60);
     let (a, b) = (of(&order[40..], early), of(&order[40..], late));
+    assert!(a.abs_diff(b) <= 2, "{a} to {b} of the last 20");
+}
+
+#[test]
+fn a_tenant_whose_execution_waited_for_something_else_has_saved_no_turns() {
+    let mut lab = Lab::new();
+    lab.worker_with(1, &[OTHER_TOOL]);
+    let first = CallSpec {
+        tool: OTHER_TOOL,
+        ..call()
+    };
+    let mut waiting = batch([vec![first], vec![call(); 40]].concat()).tenant(2);
+    for index in 1..41 {
+        waiting = waiting.after(0, index);
+    }
+    let waiting = lab.submit(waiting);
+    let busy = lab.submit(batch(vec![call(); 200]).tenant(1));
+    let worker = lab.worker_with(1, &[TOOL]);
+    for _ in 0..50 {
+        let running = lab.harness.shadow.workers[&worker]
+            .taken
+            .keys()
+            .next()
+            .map(|attempt| attempt.call);
+        lab.succeeds(running.expect("the busy tenant has calls for all that time"));
+    }
+    let before = lab.started_order().len();
+    lab.succeeds(nth(waiting, 0));
+    let order = work_off(&mut lab, before + 20);
+    let (a, b) = (of(&order[before..], busy), of(&order[before..], waiting));
+    assert!(a.abs_diff(b) <= 2, "{a} to {b} of the last 20");
+}
+
+#[test]
+fn an_execution_that_waited_for_something_else_has_saved_no_turns() {
+    let mut lab = Lab::new();
+    lab.worker_with(1, &[OTHER_TOOL]);
+    let first = CallSpec {
+        tool: OTHER_TOOL,
+        ..call()
+    };
+    let mut waiting = batch([vec![first], vec![call(); 40]].concat());
+    for index in 1..41 {
+        waiting = waiting.after(0, index);
+    }
+    let waiting = lab.submit(waiting);
+    let busy = lab.submit(batch(vec![call(); 200]));
+    let worker = lab.worker_with(1, &[TOOL]);
+    for _ in 0..50 {
+        let running = lab.harness.shadow.workers[&worker]
+            .taken
+            .keys()
+            .next()
+            .map(|attempt| attempt.call);
+        lab.succeeds(running.expect("the busy execution has calls for all that time"));
+    }
+    let before = lab.started_order().len();
+    lab.succeeds(nth(waiting, 0));
+    let order = work_off(&mut lab, before + 20);
+    let (a, b) = (of(&order[before..], busy), of(&order[before..], waiting));
     assert!(a.abs_diff(b) <= 2, "{a} to {b} of the last 20");
 }
 

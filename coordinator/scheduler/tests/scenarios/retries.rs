@@ -91,6 +91,26 @@ fn a_refused_attempt_goes_elsewhere_at_once_and_is_not_charged() {
 }
 
 #[test]
+fn a_refusal_leaves_the_attempts_that_are_allowed_untouched() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    let retry = RetryPolicy {
+        max_attempts: 2,
+        ..call().retry
+    };
+    let execution = lab.submit(batch(vec![CallSpec { retry, ..call() }]));
+    lab.fails(nth(execution, 0), AttemptFailure::Refused);
+    lab.fails(nth(execution, 0), RETRYABLE);
+    assert_eq!(
+        lab.outcome(nth(execution, 0)),
+        None,
+        "one of two attempts is charged"
+    );
+    lab.succeeds(nth(execution, 0));
+    assert_eq!(lab.outcome(nth(execution, 0)), Some(Outcome::Succeeded));
+}
+
+#[test]
 fn a_call_that_everyone_refuses_ends_unavailable() {
     let mut lab = Lab::with(|config| {
         config.max_refusals = 3;

@@ -103,6 +103,53 @@ fn a_dispatch_that_a_returning_worker_never_read_is_proof_that_it_did_not_run() 
 }
 
 #[test]
+fn an_attempt_of_which_a_returning_worker_had_shown_a_sign_is_lost_when_it_does_not_list_it() {
+    type Sign = fn(&mut Lab, WorkerKey, AttemptKey);
+    let signs: [Sign; 3] = [
+        |lab, _, attempt| drop(lab.starts(attempt.call)),
+        |lab, worker, attempt| drop(lab.beat(worker, &[attempt], 1)),
+        |lab, worker, attempt| {
+            lab.rejoin(worker, &[attempt]);
+        },
+    ];
+    for sign in signs {
+        let mut lab = Lab::new();
+        let worker = lab.worker(1);
+        let execution = lab.submit(batch(vec![call()]));
+        let attempt = lab.attempt(nth(execution, 0));
+        sign(&mut lab, worker, attempt);
+        lab.breaks(worker);
+        lab.rejoin(worker, &[]);
+        assert_eq!(lab.outcome(nth(execution, 0)), Some(Outcome::Unknown));
+    }
+}
+
+#[test]
+fn what_a_returning_worker_does_not_have_is_not_aborted_there() {
+    let mut lab = Lab::new();
+    let worker = lab.worker(2);
+    let execution = lab.submit(batch(vec![call(), call()]).fail_fast());
+    lab.starts(nth(execution, 0));
+    lab.starts(nth(execution, 1));
+    let before = lab.actions.len();
+    lab.rejoin(worker, &[]);
+    assert_eq!(lab.outcome(nth(execution, 0)), Some(Outcome::Unknown));
+    assert_eq!(lab.outcome(nth(execution, 1)), Some(Outcome::Cancelled));
+    assert_eq!(aborts(&lab.actions[before..]), []);
+}
+
+#[test]
+fn an_attempt_that_its_worker_stopped_by_itself_may_have_run() {
+    let mut lab = Lab::new();
+    lab.worker(2);
+    let execution = lab.submit(batch(vec![call(), safe_call()]));
+    lab.fails(nth(execution, 0), AttemptFailure::Aborted);
+    lab.fails(nth(execution, 1), AttemptFailure::Aborted);
+    assert_eq!(lab.outcome(nth(execution, 0)), Some(Outcome::Unknown));
+    assert_eq!(lab.attempt(nth(execution, 1)).number, 2);
+}
+
+#[test]
 fn an_attempt_that_a_heartbeat_does_not_list_although_it_was_read_is_lost() {
     let mut lab = Lab::new();
     let worker = lab.worker(2);
@@ -301,6 +348,21 @@ fn a_worker_whose_attempts_keep_failing_for_its_own_reasons_is_taken_out_and_pro
     lab.succeeds(nth(execution, 9));
     assert_eq!(lab.condition(bad), Some(WorkerCondition::Ready));
     assert_eq!(lab.taken(bad), 2);
+}
+
+#[test]
+fn only_faults_in_a_row_take_a_worker_out() {
+    let mut lab = Lab::new();
+    let worker = lab.worker(1);
+    let execution = lab.submit(batch(vec![call(); 15]));
+    for index in 0..15 {
+        if index % 5 == 4 {
+            lab.succeeds(nth(execution, index));
+        } else {
+            lab.fails(nth(execution, index), AttemptFailure::BrokenContract);
+        }
+    }
+    assert_eq!(lab.condition(worker), Some(WorkerCondition::Ready));
 }
 
 #[test]
