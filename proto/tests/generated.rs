@@ -25,6 +25,9 @@ fn generated_code_is_as_new_as_the_proto_files() {
             fs::write(&path, &new).expect("generated code is writable");
         }
         let current = fs::read(&path).unwrap_or_default();
-        assert!(current == new, "{name} is older than its .proto: run with UPDATE_GENERATED=1");
+        assert!(
+            current == new,
+            "{name} is older than its .proto: run with UPDATE_GENERATED=1"
+        );
     }
 }

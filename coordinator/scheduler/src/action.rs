@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::{AttemptFailure, AttemptKey, CallKey, Cause, EvictReason, ExecutionKey, Outcome, Refusal, SessionKey, Time, WorkerKey};
+use crate::{
+    AttemptFailure, AttemptKey, CallKey, Cause, EvictReason, ExecutionKey, Outcome, Refusal, SessionKey,
+    Time, WorkerKey,
+};
 
 /// One output. Actions are carried out in order.
 #[derive(Clone, Debug)]

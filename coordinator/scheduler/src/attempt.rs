@@ -5,7 +5,8 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 use smallvec::SmallVec;
 
 use crate::{
-    Action, AttemptEnd, AttemptFailure, AttemptKey, AttemptRecord, CallKey, Cause, Outcome, SessionKey, Time, WorkerKey,
+    Action, AttemptEnd, AttemptFailure, AttemptKey, AttemptRecord, CallKey, Cause, Outcome, SessionKey, Time,
+    WorkerKey,
     cluster::Cluster,
     execution::{CallState, Executions},
     lifecycle::{Steps, abort, settle},
@@ -22,16 +23,22 @@ pub(crate) fn dispatch(cluster: &mut Cluster, executions: &mut Executions, now: 
         return;
     }
     let queues: SmallVec<[QueueKey; 16]> = cluster.queues.keys().collect();
-    let mut heads: BinaryHeap<Head> =
-        queues.into_iter().filter_map(|queue| open_head(cluster, executions, now, queue)).collect();
+    let mut heads: BinaryHeap<Head> = queues
+        .into_iter()
+        .filter_map(|queue| open_head(cluster, executions, now, queue))
+        .collect();
     while let Some(head) = heads.pop() {
         // What was dispatched since may have closed this queue, or let another execution pass.
-        let Some(current) = open_head(cluster, executions, now, head.lane.queue) else { continue };
+        let Some(current) = open_head(cluster, executions, now, head.lane.queue) else {
+            continue;
+        };
         if current < head {
             heads.push(current);
             continue;
         }
-        let Some(worker) = choose_worker(cluster, current.lane.queue) else { continue };
+        let Some(worker) = choose_worker(cluster, current.lane.queue) else {
+            continue;
+        };
         start(cluster, executions, now, current, worker, out);
         heads.extend(open_head(cluster, executions, now, current.lane.queue));
     }
@@ -50,18 +57,25 @@ fn open_head(cluster: &mut Cluster, executions: &mut Executions, now: Time, key:
     if !tool.below_limit() {
         return None;
     }
-    if let Some(opens) = tool.opens_at(now) {
+    // Without a worker nothing waits for rate or pause: a worker that comes brings the queue back here.
+    has_worker(cluster, key).then_some(())?;
+    if let Some(opens) = cluster.tools.get(&name)?.opens_at(now) {
         cluster.arm_opening(name, opens);
         return None;
     }
-    has_worker(cluster, key).then_some(())?;
-    cluster.queues.head(key, now, cluster.config.aging, executions, &cluster.tenants)
+    cluster
+        .queues
+        .head(key, now, cluster.config.aging, executions, &cluster.tenants)
 }
 
 /// Some worker could take a call of this queue.
 fn has_worker(cluster: &Cluster, key: QueueKey) -> bool {
-    let Some(queue) = cluster.queues.queue(key) else { return false };
-    let Some(tool) = cluster.tools.get(&queue.tool) else { return false };
+    let Some(queue) = cluster.queues.queue(key) else {
+        return false;
+    };
+    let Some(tool) = cluster.tools.get(&queue.tool) else {
+        return false;
+    };
     if queue.avoids.is_empty() && tool.per_worker().is_none() {
         return pools_of(cluster, key).any(|pool| !pool.free.is_empty());
     }
@@ -94,23 +108,39 @@ fn choose_worker(cluster: &mut Cluster, key: QueueKey) -> Option<WorkerKey> {
 /// Free workers for a queue whose calls avoid some, or whose tool is limited on each worker. Those that are
 /// avoided count only where no other healthy worker hosts the tool.
 fn candidates(cluster: &Cluster, key: QueueKey) -> SmallVec<[WorkerKey; 8]> {
-    let Some(queue) = cluster.queues.queue(key) else { return SmallVec::new() };
+    let Some(queue) = cluster.queues.queue(key) else {
+        return SmallVec::new();
+    };
     let limit = cluster.tools.get(&queue.tool).and_then(|tool| tool.per_worker());
     let below_limit = |worker: &WorkerKey| {
-        let here = cluster.workers.get(worker).and_then(|worker| worker.by_tool.get(&queue.tool));
+        let here = cluster
+            .workers
+            .get(worker)
+            .and_then(|worker| worker.by_tool.get(&queue.tool));
         limit.is_none_or(|limit| here.copied().unwrap_or(0) < limit)
     };
     let avoided = |worker: &WorkerKey| queue.avoids.binary_search(worker).is_ok();
-    let mut others = pools_of(cluster, key).flat_map(|pool| &pool.members).filter(|worker| !avoided(worker));
-    let choice = others.any(|worker| cluster.workers.get(worker).is_some_and(|worker| worker.is_healthy()));
+    let mut others = pools_of(cluster, key)
+        .flat_map(|pool| &pool.members)
+        .filter(|worker| !avoided(worker));
+    let choice = others.any(|worker| {
+        cluster
+            .workers
+            .get(worker)
+            .is_some_and(|worker| worker.is_healthy())
+    });
     let free = pools_of(cluster, key).flat_map(|pool| &pool.free);
-    free.filter(|worker| below_limit(worker) && !(choice && avoided(worker))).copied().collect()
+    free.filter(|worker| below_limit(worker) && !(choice && avoided(worker)))
+        .copied()
+        .collect()
 }
 
 fn pools_of(cluster: &Cluster, key: QueueKey) -> impl Iterator<Item = &Pool> {
     let queue = cluster.queues.queue(key);
     let tool = queue.and_then(|queue| cluster.tools.get(&queue.tool));
-    tool.into_iter().flat_map(|tool| &tool.pools).filter_map(|pool| cluster.pools.pool(*pool))
+    tool.into_iter()
+        .flat_map(|tool| &tool.pools)
+        .filter_map(|pool| cluster.pools.pool(*pool))
 }
 
 /// Two indices below `n`, different ones where there are two.
@@ -128,7 +158,12 @@ fn two_of(rng: &mut fastrand::Rng, n: usize) -> Option<(usize, usize)> {
 
 fn less_loaded(cluster: &Cluster, a: WorkerKey, b: WorkerKey) -> WorkerKey {
     // in flight ÷ slots, compared without dividing
-    let load = |key: WorkerKey| cluster.workers.get(&key).map_or((1, 1), |worker| (worker.in_flight(), worker.slots));
+    let load = |key: WorkerKey| {
+        cluster
+            .workers
+            .get(&key)
+            .map_or((1, 1), |worker| (worker.in_flight(), worker.slots))
+    };
     let ((a_in_flight, a_slots), (b_in_flight, b_slots)) = (load(a), load(b));
     let b_is_less = u64::from(b_in_flight) * u64::from(a_slots) < u64::from(a_in_flight) * u64::from(b_slots);
     if b_is_less { b } else { a }
@@ -143,15 +178,24 @@ fn start(
     worker: WorkerKey,
     out: &mut Vec<Action>,
 ) {
-    let Some(session) = cluster.workers.get(&worker).and_then(|worker| worker.session()) else { return };
-    let Some(execution) = executions.get_mut(&head.call.execution) else { return };
-    cluster.dequeue(execution, head.call.index, head.lane, Some(now));
+    let Some(session) = cluster.workers.get(&worker).and_then(|worker| worker.session()) else {
+        return;
+    };
+    let Some(execution) = executions.get_mut(&head.call.execution) else {
+        return;
+    };
+    cluster.dequeue(execution, head.call.index, head.lane, true);
     cluster.queued_calls -= 1;
     cluster.tenants.take_turn(head.tenant, &mut execution.turn);
     execution.in_flight += 1;
-    let Some(call) = execution.call(head.call.index) else { return };
+    let Some(call) = execution.call(head.call.index) else {
+        return;
+    };
     let number = call.attempts.last().map_or(1, |last| last.number + 1);
-    let attempt = AttemptKey { call: head.call, number };
+    let attempt = AttemptKey {
+        call: head.call,
+        number,
+    };
     call.charged += 1;
     call.attempts.push(AttemptRecord {
         number,
@@ -161,13 +205,25 @@ fn start(
         ended_at: None,
         failure: None,
     });
-    call.state = CallState::InFlight { attempt: number, worker };
+    call.state = CallState::InFlight {
+        attempt: number,
+        worker,
+    };
     let due = now + call.timeout + cluster.config.timeout_slack;
     cluster.timers.arm(&mut call.timer, due, Timer::Call(head.call));
     let (timeout, safe_to_repeat, tool) = (call.timeout, call.safe_to_repeat, call.tool);
-    let counted = Counted { execution: head.call.execution, tenant: head.tenant, tool };
+    let counted = Counted {
+        execution: head.call.execution,
+        tenant: head.tenant,
+        tool,
+    };
     cluster.occupy(now, worker, attempt, counted);
-    out.push(Action::Dispatch { session, attempt, timeout, safe_to_repeat });
+    out.push(Action::Dispatch {
+        session,
+        attempt,
+        timeout,
+        safe_to_repeat,
+    });
 }
 
 /// The worker says that an attempt began.
@@ -179,14 +235,25 @@ pub(crate) fn started(
     attempt: AttemptKey,
     out: &mut Vec<Action>,
 ) {
-    let Some(&worker) = cluster.sessions.get(&session) else { return };
-    let Some(call) = executions.get_mut(&attempt.call.execution).and_then(|e| e.call(attempt.call.index)) else {
+    let Some(&worker) = cluster.sessions.get(&session) else {
+        return;
+    };
+    let Some(call) = executions
+        .get_mut(&attempt.call.execution)
+        .and_then(|e| e.call(attempt.call.index))
+    else {
         return;
     };
     if !call.is_current(attempt, worker) {
         return;
     }
-    let Some(record) = call.attempts.last_mut().filter(|record| record.started_at.is_none()) else { return };
+    let Some(record) = call
+        .attempts
+        .last_mut()
+        .filter(|record| record.started_at.is_none())
+    else {
+        return;
+    };
     record.started_at = Some(now);
     if let Some(worker) = cluster.workers.get_mut(&worker)
         && let Some(occupancy) = worker.occupied.get_mut(&attempt)
@@ -195,7 +262,9 @@ pub(crate) fn started(
         occupancy.sequence = 0;
     }
     let due = now + call.timeout + cluster.config.timeout_slack;
-    cluster.timers.arm(&mut call.timer, due, Timer::Call(attempt.call));
+    cluster
+        .timers
+        .arm(&mut call.timer, due, Timer::Call(attempt.call));
     out.push(Action::Started { attempt, worker });
 }
 
@@ -227,7 +296,9 @@ pub(crate) fn finished(
     }
     match end {
         AttemptEnd::Succeeded => {
-            let Some(call) = executions.get_mut(&attempt.call.execution).and_then(|e| e.call(attempt.call.index))
+            let Some(call) = executions
+                .get_mut(&attempt.call.execution)
+                .and_then(|e| e.call(attempt.call.index))
             else {
                 return;
             };
@@ -241,15 +312,21 @@ pub(crate) fn finished(
 
 /// Counts what the end of an attempt says of its worker: never a tool's own error.
 fn count_health(cluster: &mut Cluster, now: Time, key: WorkerKey, end: AttemptEnd) {
-    let Some(worker) = cluster.workers.get_mut(&key) else { return };
+    let Some(worker) = cluster.workers.get_mut(&key) else {
+        return;
+    };
     match end {
-        AttemptEnd::Failed(AttemptFailure::BrokenContract | AttemptFailure::Refused | AttemptFailure::WorkerLost) => {
+        AttemptEnd::Failed(
+            AttemptFailure::BrokenContract | AttemptFailure::Refused | AttemptFailure::WorkerLost,
+        ) => {
             if worker.count_fault(now, &cluster.config) {
                 cluster.refresh(key);
             }
         }
         AttemptEnd::Succeeded | AttemptEnd::Failed(AttemptFailure::ToolError { .. }) => worker.count_good(),
-        AttemptEnd::Failed(AttemptFailure::Aborted | AttemptFailure::TimedOut | AttemptFailure::ResultTooLarge) => {}
+        AttemptEnd::Failed(
+            AttemptFailure::Aborted | AttemptFailure::TimedOut | AttemptFailure::ResultTooLarge,
+        ) => {}
     }
 }
 
@@ -262,10 +339,20 @@ pub(crate) fn failed(
     failure: AttemptFailure,
     out: &mut Vec<Action>,
 ) {
-    let Some(execution) = executions.get_mut(&attempt.call.execution) else { return };
+    let Some(execution) = executions.get_mut(&attempt.call.execution) else {
+        return;
+    };
     let deadline = execution.deadline;
-    let Some(call) = execution.call(attempt.call.index) else { return };
-    let CallState::InFlight { attempt: number, worker } = call.state else { return };
+    let Some(call) = execution.call(attempt.call.index) else {
+        return;
+    };
+    let CallState::InFlight {
+        attempt: number,
+        worker,
+    } = call.state
+    else {
+        return;
+    };
     debug_assert_eq!(number, attempt.number, "only the current attempt fails");
     call.close_attempt(now, Some(failure));
     call.avoid(worker);
@@ -281,9 +368,15 @@ pub(crate) fn failed(
             }
             (call.refusals > cluster.config.max_refusals).then_some((Outcome::Unavailable, cause))
         }
-        AttemptFailure::ToolError { retryable, retry_after } => {
-            wait = retry::backoff(&call.retry, call.charged, &mut cluster.rng).max(retry_after.unwrap_or_default());
-            if let (true, Some(pause), Some(tool)) = (retryable, retry_after, cluster.tools.get_mut(&call.tool)) {
+        AttemptFailure::ToolError {
+            retryable,
+            retry_after,
+        } => {
+            wait = retry::backoff(&call.retry, call.charged, &mut cluster.rng)
+                .max(retry_after.unwrap_or_default());
+            if let (true, Some(pause), Some(tool)) =
+                (retryable, retry_after, cluster.tools.get_mut(&call.tool))
+            {
                 tool.paused_until = tool.paused_until.max(now + pause);
             }
             (!retryable || !attempts_left).then_some((Outcome::Failed, cause))
@@ -317,11 +410,13 @@ pub(crate) fn failed(
 /// How a call ends whose last attempt failed so.
 fn outcome_of(failure: AttemptFailure) -> Outcome {
     match failure {
-        AttemptFailure::ToolError { .. } | AttemptFailure::BrokenContract | AttemptFailure::ResultTooLarge => {
-            Outcome::Failed
-        }
+        AttemptFailure::ToolError { .. }
+        | AttemptFailure::BrokenContract
+        | AttemptFailure::ResultTooLarge => Outcome::Failed,
         AttemptFailure::TimedOut => Outcome::TimedOut,
-        AttemptFailure::Refused | AttemptFailure::WorkerLost | AttemptFailure::Aborted => Outcome::Unavailable,
+        AttemptFailure::Refused | AttemptFailure::WorkerLost | AttemptFailure::Aborted => {
+            Outcome::Unavailable
+        }
     }
 }
 
@@ -333,16 +428,26 @@ fn try_again(
     (attempt, failure, backoff): (AttemptKey, AttemptFailure, Duration),
     out: &mut Vec<Action>,
 ) {
-    out.push(Action::Retry { attempt, failure, backoff });
-    let Some(execution) = executions.get_mut(&attempt.call.execution) else { return };
+    out.push(Action::Retry {
+        attempt,
+        failure,
+        backoff,
+    });
+    let Some(execution) = executions.get_mut(&attempt.call.execution) else {
+        return;
+    };
     cluster.queued_calls += 1;
-    let Some(call) = execution.call(attempt.call.index) else { return };
+    let Some(call) = execution.call(attempt.call.index) else {
+        return;
+    };
     cluster.timers.cancel(&mut call.timer, Timer::Call(attempt.call));
     if backoff.is_zero() {
         cluster.enqueue(now, execution, attempt.call.index);
     } else {
         call.state = CallState::Backoff;
-        cluster.timers.arm(&mut call.timer, now + backoff, Timer::Call(attempt.call));
+        cluster
+            .timers
+            .arm(&mut call.timer, now + backoff, Timer::Call(attempt.call));
     }
 }
 
@@ -354,12 +459,19 @@ pub(crate) fn call_timer(
     key: CallKey,
     out: &mut Vec<Action>,
 ) {
-    let Some(execution) = executions.get_mut(&key.execution) else { return };
-    let Some(call) = execution.call(key.index) else { return };
+    let Some(execution) = executions.get_mut(&key.execution) else {
+        return;
+    };
+    let Some(call) = execution.call(key.index) else {
+        return;
+    };
     call.timer = None;
     match call.state {
         CallState::InFlight { attempt, worker } => {
-            let attempt = AttemptKey { call: key, number: attempt };
+            let attempt = AttemptKey {
+                call: key,
+                number: attempt,
+            };
             abort(cluster, now, worker, attempt, out);
             failed(cluster, executions, now, attempt, AttemptFailure::TimedOut, out);
         }
@@ -384,7 +496,9 @@ pub(crate) fn tool_timer(
     out: &mut Vec<Action>,
 ) {
     cluster.dirty = true;
-    let Some(tool) = cluster.tools.get_mut(&name) else { return };
+    let Some(tool) = cluster.tools.get_mut(&name) else {
+        return;
+    };
     tool.timer = None;
     let mut given_up = BinaryHeap::new();
     while let Some(&(gives_up, call)) = tool.hostless.front() {
@@ -396,9 +510,11 @@ pub(crate) fn tool_timer(
     }
     crate::cluster::arm_hostless(&mut cluster.timers, tool, name);
     while let Some(Reverse(key)) = given_up.pop() {
-        let Some(call) = executions.get_mut(&key.execution).and_then(|e| e.call(key.index)) else { continue };
-        if matches!(call.state, CallState::Ready { .. }) && call.tool == name {
-            let waited = call.ready_at.map_or(Duration::ZERO, |ready| now.since(ready));
+        let Some(call) = executions.get_mut(&key.execution).and_then(|e| e.call(key.index)) else {
+            continue;
+        };
+        if matches!(call.state, CallState::Ready { .. }) {
+            let waited = cluster.config.worker_wait;
             let steps = Steps::end(key.index, Outcome::Unavailable, Cause::NoWorker { waited });
             settle(cluster, executions, now, key.execution, steps, out);
         }

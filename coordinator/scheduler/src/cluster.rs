@@ -8,7 +8,7 @@ use crate::{
     AttemptKey, Config, Time, ToolKey, WorkerKey,
     execution::{CallState, Execution, Executions},
     pool::Pools,
-    queue::{Entry, Lane, LEVELS, Queues},
+    queue::{Entry, Lane, Queues, TOP},
     tenant::Tenants,
     timers::{Timer, Timers},
     tool::{ToolState, Tools},
@@ -68,14 +68,29 @@ impl Cluster {
     pub(crate) fn enqueue(&mut self, now: Time, execution: &mut Execution, index: u32) {
         let key = execution.call_key(index);
         let (tenant, wave) = (execution.tenant, execution.plan.wave(index));
-        self.tenants.queue(tenant, &mut execution.turn, execution.queued == 0);
+        self.tenants
+            .queue(tenant, &mut execution.turn, execution.queued == 0);
         execution.queued += 1;
         let turn = execution.turn;
         let Some(call) = execution.call(index) else { return };
         let tool = self.tools.entry(call.tool).or_default();
-        let queue = self.queues.find_or_make(call.tool, &mut tool.queues, &call.failed_on);
-        let lane = Lane { queue, level: call.priority.min(LEVELS as u8 - 1) };
-        self.queues.push(now, lane, Entry { call: key, wave, tenant, turn });
+        let queue = self
+            .queues
+            .find_or_make(call.tool, &mut tool.queues, &call.failed_on);
+        let lane = Lane {
+            queue,
+            level: call.priority.min(TOP),
+        };
+        self.queues.push(
+            now,
+            lane,
+            Entry {
+                call: key,
+                wave,
+                tenant,
+                turn,
+            },
+        );
         tool.queued += 1;
         call.state = CallState::Ready { lane };
         call.ready_at.get_or_insert(now);
@@ -91,7 +106,7 @@ impl Cluster {
     }
 
     /// Takes a ready call out of its queue: it is dispatched (`served`), or it has ended.
-    pub(crate) fn dequeue(&mut self, execution: &mut Execution, index: u32, lane: Lane, served: Option<Time>) {
+    pub(crate) fn dequeue(&mut self, execution: &mut Execution, index: u32, lane: Lane, served: bool) {
         let key = execution.call_key(index);
         execution.queued -= 1;
         self.tenants.unqueue(execution.tenant);
@@ -99,7 +114,9 @@ impl Cluster {
         let Some(call) = execution.call(index) else { return };
         self.timers.cancel(&mut call.timer, Timer::Call(key));
         let name = call.tool;
-        let Some(tool) = self.tools.get_mut(&name) else { return };
+        let Some(tool) = self.tools.get_mut(&name) else {
+            return;
+        };
         tool.queued -= 1;
         if gone {
             tool.queues.retain(|queue| *queue != lane.queue);
@@ -118,9 +135,18 @@ impl Cluster {
     }
 
     /// Frees the slot of an attempt, and the limits that it counted against. True: it was there.
-    pub(crate) fn release(&mut self, worker: WorkerKey, attempt: AttemptKey, executions: &mut Executions) -> bool {
-        let Some(found) = self.workers.get_mut(&worker) else { return false };
-        let Some(occupancy) = found.occupied.remove(&attempt) else { return false };
+    pub(crate) fn release(
+        &mut self,
+        worker: WorkerKey,
+        attempt: AttemptKey,
+        executions: &mut Executions,
+    ) -> bool {
+        let Some(found) = self.workers.get_mut(&worker) else {
+            return false;
+        };
+        let Some(occupancy) = found.occupied.remove(&attempt) else {
+            return false;
+        };
         if let Some(counted) = occupancy.counted {
             self.uncount(worker, counted, executions);
         }
@@ -146,7 +172,8 @@ impl Cluster {
         if let Some(execution) = executions.get_mut(&counted.execution) {
             execution.in_flight -= 1;
             for lane in std::mem::take(&mut execution.parked) {
-                self.queues.refile(lane, execution.tenant, execution.key, execution.turn);
+                self.queues
+                    .refile(lane, execution.tenant, execution.key, execution.turn);
             }
         }
         self.forget_vacant_tool(counted.tool);
@@ -155,8 +182,12 @@ impl Cluster {
 
     /// Gives up a live attempt of a worker that is away: it takes its slot there, and counts against nothing else.
     pub(crate) fn orphan(&mut self, worker: WorkerKey, attempt: AttemptKey, executions: &mut Executions) {
-        let Some(found) = self.workers.get_mut(&worker) else { return };
-        let Some(occupancy) = found.occupied.get_mut(&attempt) else { return };
+        let Some(found) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let Some(occupancy) = found.occupied.get_mut(&attempt) else {
+            return;
+        };
         occupancy.state = OccupancyState::Aborting;
         if let Some(counted) = occupancy.counted.take() {
             self.uncount(worker, counted, executions);
@@ -177,9 +208,14 @@ impl Cluster {
                 *worker.by_tool.entry(counted.tool).or_default() += 1;
             }
             let sequence = worker.dispatches;
-            worker
-                .occupied
-                .insert(attempt, Occupancy { state: OccupancyState::Live, sequence, counted: Some(counted) });
+            worker.occupied.insert(
+                attempt,
+                Occupancy {
+                    state: OccupancyState::Live,
+                    sequence,
+                    counted: Some(counted),
+                },
+            );
         }
         self.refresh(key);
     }
@@ -187,7 +223,10 @@ impl Cluster {
     /// A tool got a limit per worker, or lost it: what is in flight already counts too, or is counted no more.
     pub(crate) fn recount_by_worker(&mut self, tool: ToolKey, counts: bool) {
         for worker in self.workers.values_mut() {
-            let live = worker.occupied.values().filter(|o| o.counted.is_some_and(|counted| counted.tool == tool));
+            let live = worker
+                .occupied
+                .values()
+                .filter(|o| o.counted.is_some_and(|counted| counted.tool == tool));
             let live = live.count() as u32;
             if counts && live > 0 {
                 worker.by_tool.insert(tool, live);
@@ -199,7 +238,9 @@ impl Cluster {
 
     /// Brings the lists in which a worker stands in line with its state, and its timer.
     pub(crate) fn refresh(&mut self, key: WorkerKey) {
-        let Some(worker) = self.workers.get_mut(&key) else { return };
+        let Some(worker) = self.workers.get_mut(&key) else {
+            return;
+        };
         let free = worker.is_free();
         if free != worker.listed_free {
             self.pools.set_free(worker, free);
@@ -214,7 +255,9 @@ impl Cluster {
 
     /// Sets a worker's timer so that it fires no later than needed.
     pub(crate) fn arm_worker(&mut self, key: WorkerKey) {
-        let Some(worker) = self.workers.get_mut(&key) else { return };
+        let Some(worker) = self.workers.get_mut(&key) else {
+            return;
+        };
         let due = worker.next_deadline(&self.config);
         // One that fires too early looks again; most heartbeats so cost no timer.
         if worker.timer.is_none_or(|armed| due < armed) {
@@ -224,9 +267,13 @@ impl Cluster {
 
     /// A worker became, or is no longer, a host of its tools.
     fn count_host(&mut self, key: WorkerKey, host: bool) {
-        let Some(worker) = self.workers.get(&key) else { return };
+        let Some(worker) = self.workers.get(&key) else {
+            return;
+        };
         for name in self.pools.tools_of(worker.pool) {
-            let Some(tool) = self.tools.get_mut(name) else { continue };
+            let Some(tool) = self.tools.get_mut(name) else {
+                continue;
+            };
             if host {
                 tool.hosts += 1;
                 if tool.hosts == 1 {
@@ -243,12 +290,15 @@ impl Cluster {
     pub(crate) fn start_hostless_waits(&mut self, now: Time, names: &[ToolKey]) {
         let gives_up = (now + self.config.worker_wait).max(Time::ZERO + self.config.startup_grace);
         for name in names {
-            let Some(tool) = self.tools.get_mut(name) else { continue };
-            if tool.hosts > 0 || tool.queued == 0 || !tool.hostless.is_empty() {
+            let Some(tool) = self.tools.get_mut(name) else {
+                continue;
+            };
+            if tool.hosts > 0 || !tool.hostless.is_empty() {
                 continue;
             }
             for queue in &tool.queues {
-                tool.hostless.extend(self.queues.calls(*queue).into_iter().map(|call| (gives_up, call)));
+                tool.hostless
+                    .extend(self.queues.calls(*queue).into_iter().map(|call| (gives_up, call)));
             }
             arm_hostless(&mut self.timers, tool, *name);
         }
@@ -256,17 +306,21 @@ impl Cluster {
 
     /// Sets the timer of a tool to when its rate or its pause lets the next call start.
     pub(crate) fn arm_opening(&mut self, name: ToolKey, opens: Time) {
-        if let Some(tool) = self.tools.get_mut(&name)
-            && tool.timer.is_none_or(|armed| opens < armed)
-        {
+        // It has a host, so that its timer is about nothing else.
+        if let Some(tool) = self.tools.get_mut(&name) {
             self.timers.arm(&mut tool.timer, opens, Timer::Tool(name));
         }
     }
 
     /// The workers on which an attempt takes a slot.
     pub(crate) fn live_attempts(&self, worker: WorkerKey) -> SmallVec<[AttemptKey; 8]> {
-        let Some(worker) = self.workers.get(&worker) else { return SmallVec::new() };
-        let live = worker.occupied.iter().filter(|(_, occupancy)| occupancy.state == OccupancyState::Live);
+        let Some(worker) = self.workers.get(&worker) else {
+            return SmallVec::new();
+        };
+        let live = worker
+            .occupied
+            .iter()
+            .filter(|(_, occupancy)| occupancy.state == OccupancyState::Live);
         let mut live: SmallVec<[AttemptKey; 8]> = live.map(|(attempt, _)| *attempt).collect();
         live.sort_unstable();
         live

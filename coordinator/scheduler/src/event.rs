@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AttemptFailure, AttemptKey, CallKey, ExecutionKey, RetryPolicy, SessionKey, TenantKey, Time, ToolKey, ToolSpec,
-    WorkerKey, plan::Plan,
+    AttemptFailure, AttemptKey, CallKey, ExecutionKey, RetryPolicy, SessionKey, TenantKey, Time, ToolKey,
+    ToolSpec, WorkerKey, plan::Plan,
 };
 
 /// One input.

@@ -14,10 +14,8 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::{
-    AttemptFailure, AttemptKey, AttemptRecord, CallKey, CallSpec, ExecutionKey, OnFailure, Preparation, RetryPolicy,
-    Schedule, Submission, TenantKey, Time, ToolKey, WorkerKey,
-    plan::Plan,
-    queue::Lane,
+    AttemptFailure, AttemptKey, AttemptRecord, CallKey, CallSpec, ExecutionKey, OnFailure, Preparation,
+    RetryPolicy, Schedule, Submission, TenantKey, Time, ToolKey, WorkerKey, plan::Plan, queue::Lane,
 };
 
 /// Executions that have not ended.
@@ -108,7 +106,16 @@ pub(crate) enum CallState {
 impl Execution {
     /// As submitted, with every call waiting.
     pub(crate) fn new(submission: Submission, turn: u64) -> Self {
-        let Submission { execution, tenant, plan, calls, max_concurrency, schedule, on_failure, deadline } = submission;
+        let Submission {
+            execution,
+            tenant,
+            plan,
+            calls,
+            max_concurrency,
+            schedule,
+            on_failure,
+            deadline,
+        } = submission;
         let calls: Vec<Call> = calls
             .into_iter()
             .enumerate()
@@ -116,7 +123,11 @@ impl Execution {
             .collect();
         let barrier = (schedule == Schedule::Barrier).then(|| {
             let members = plan.waves();
-            Barrier { wave: 0, left: members.iter().map(|wave| wave.len() as u32).collect(), members }
+            Barrier {
+                wave: 0,
+                left: members.iter().map(|wave| wave.len() as u32).collect(),
+                members,
+            }
         });
         Self {
             key: execution,
@@ -138,7 +149,10 @@ impl Execution {
 
     /// The key of a call.
     pub(crate) fn call_key(&self, index: u32) -> CallKey {
-        CallKey { execution: self.key, index }
+        CallKey {
+            execution: self.key,
+            index,
+        }
     }
 
     /// A call.
@@ -148,13 +162,23 @@ impl Execution {
 
     /// Nothing but a wave keeps it from starting, or not even that.
     pub(crate) fn wave_is_open(&self, index: u32) -> bool {
-        self.barrier.as_ref().is_none_or(|barrier| self.plan.wave(index) <= barrier.wave)
+        self.barrier
+            .as_ref()
+            .is_none_or(|barrier| self.plan.wave(index) <= barrier.wave)
     }
 }
 
 impl Call {
     fn new(spec: CallSpec, waits_for: u32) -> Self {
-        let CallSpec { tool, priority, timeout, queue_timeout, retry, safe_to_repeat, preparation } = spec;
+        let CallSpec {
+            tool,
+            priority,
+            timeout,
+            queue_timeout,
+            retry,
+            safe_to_repeat,
+            preparation,
+        } = spec;
         Self {
             state: CallState::Waiting,
             tool,
@@ -182,7 +206,11 @@ impl Call {
 
     /// It is the current attempt, on that worker.
     pub(crate) fn is_current(&self, attempt: AttemptKey, worker: WorkerKey) -> bool {
-        self.state == CallState::InFlight { attempt: attempt.number, worker }
+        self.state
+            == CallState::InFlight {
+                attempt: attempt.number,
+                worker,
+            }
     }
 
     /// Retries avoid this worker from now on.

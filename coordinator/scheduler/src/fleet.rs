@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    Action, AttemptFailure, AttemptKey, EvictReason, SessionEnd, SessionKey, Time, ToolKey, WorkerKey, WorkerSpec,
+    Action, AttemptFailure, AttemptKey, EvictReason, SessionEnd, SessionKey, Time, ToolKey, WorkerKey,
+    WorkerSpec,
     attempt::failed,
     cluster::Cluster,
     execution::Executions,
@@ -27,7 +28,10 @@ pub(crate) fn joined(
         Some(old) => {
             if let Some(old) = old {
                 cluster.sessions.remove(&old);
-                out.push(Action::EvictWorker { session: old, reason: EvictReason::Superseded });
+                out.push(Action::EvictWorker {
+                    session: old,
+                    reason: EvictReason::Superseded,
+                });
             }
             change_tools(cluster, now, key, tools);
         }
@@ -35,7 +39,10 @@ pub(crate) fn joined(
     }
     cluster.sessions.insert(session, key);
     if let Some(worker) = cluster.workers.get_mut(&key) {
-        worker.link = Link::Attached { session, suspect: false };
+        worker.link = Link::Attached {
+            session,
+            suspect: false,
+        };
         worker.slots = spec.slots;
         // Draining is a property of the worker: to come back does not end it.
         worker.draining |= spec.draining;
@@ -44,7 +51,14 @@ pub(crate) fn joined(
         // What is still to be stopped is told again, and has its time again.
         worker.aborts.clear();
     }
-    reconcile(cluster, executions, now, key, (&in_flight, u64::MAX, Unlisted::NeverRead), out);
+    reconcile(
+        cluster,
+        executions,
+        now,
+        key,
+        (&in_flight, u64::MAX, Unlisted::NeverRead),
+        out,
+    );
     settle_worker(cluster, now, key);
 }
 
@@ -53,7 +67,10 @@ fn add(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<ToolKey>) {
     let pool = cluster.pools.join(key, tools, &mut cluster.tools);
     let worker = Worker {
         key,
-        link: Link::Detached { since: now, graced: false },
+        link: Link::Detached {
+            since: now,
+            graced: false,
+        },
         slots: 0,
         draining: false,
         pool,
@@ -89,14 +106,20 @@ fn reconcile(
     out: &mut Vec<Action>,
 ) {
     let listed: FxHashSet<AttemptKey> = in_flight.iter().copied().collect();
-    let Some(worker) = cluster.workers.get_mut(&key) else { return };
+    let Some(worker) = cluster.workers.get_mut(&key) else {
+        return;
+    };
     let session = worker.session();
     let mut missing: Vec<(AttemptKey, OccupancyState, AttemptFailure)> = Vec::new();
     for (attempt, occupancy) in &mut worker.occupied {
         if !listed.contains(attempt) && occupancy.sequence <= read {
             // What was known to be there was read, whatever the worker says by leaving it out.
             let never_read = unlisted == Unlisted::NeverRead && occupancy.sequence > 0;
-            let failure = if never_read { AttemptFailure::Refused } else { AttemptFailure::WorkerLost };
+            let failure = if never_read {
+                AttemptFailure::Refused
+            } else {
+                AttemptFailure::WorkerLost
+            };
             missing.push((*attempt, occupancy.state, failure));
         } else if unlisted == Unlisted::NeverRead || occupancy.sequence <= read {
             // It is known to be there: from now on the worker must list it, on this session and on later ones.
@@ -112,10 +135,19 @@ fn reconcile(
             Some(OccupancyState::Aborting) if !repeat => {}
             // Nobody waits for it, but it takes a slot until it has stopped.
             None | Some(OccupancyState::Aborting) => {
-                let zombie = Occupancy { state: OccupancyState::Aborting, sequence: 0, counted: None };
+                let zombie = Occupancy {
+                    state: OccupancyState::Aborting,
+                    sequence: 0,
+                    counted: None,
+                };
                 worker.occupied.entry(*attempt).or_insert(zombie);
-                worker.aborts.push_back((now + cluster.config.abort_confirmation, *attempt));
-                out.extend(session.map(|session| Action::Abort { session, attempt: *attempt }));
+                worker
+                    .aborts
+                    .push_back((now + cluster.config.abort_confirmation, *attempt));
+                out.extend(session.map(|session| Action::Abort {
+                    session,
+                    attempt: *attempt,
+                }));
             }
         }
     }
@@ -143,24 +175,42 @@ pub(crate) fn seen(
     (session, in_flight, read): (SessionKey, Vec<AttemptKey>, u64),
     out: &mut Vec<Action>,
 ) {
-    let Some(&key) = cluster.sessions.get(&session) else { return };
-    let Some(worker) = cluster.workers.get_mut(&key) else { return };
+    let Some(&key) = cluster.sessions.get(&session) else {
+        return;
+    };
+    let Some(worker) = cluster.workers.get_mut(&key) else {
+        return;
+    };
     worker.seen_at = now;
-    worker.link = Link::Attached { session, suspect: false };
-    reconcile(cluster, executions, now, key, (&in_flight, read, Unlisted::Lost), out);
+    worker.link = Link::Attached {
+        session,
+        suspect: false,
+    };
+    reconcile(
+        cluster,
+        executions,
+        now,
+        key,
+        (&in_flight, read, Unlisted::Lost),
+        out,
+    );
     settle_worker(cluster, now, key);
 }
 
 /// The worker of a session hosts other tools than before.
 pub(crate) fn tools_changed(cluster: &mut Cluster, now: Time, session: SessionKey, tools: Vec<ToolKey>) {
-    let Some(&key) = cluster.sessions.get(&session) else { return };
+    let Some(&key) = cluster.sessions.get(&session) else {
+        return;
+    };
     change_tools(cluster, now, key, sorted(tools));
     settle_worker(cluster, now, key);
 }
 
 /// Moves a worker into the pool of its new tools.
 fn change_tools(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<ToolKey>) {
-    let Some(worker) = cluster.workers.get(&key) else { return };
+    let Some(worker) = cluster.workers.get(&key) else {
+        return;
+    };
     if cluster.pools.tools_of(worker.pool) == tools {
         return;
     }
@@ -173,11 +223,21 @@ fn change_tools(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<Too
 
 /// Takes a worker out of its pool, as a host of nothing.
 fn leave_pool(cluster: &mut Cluster, now: Time, key: WorkerKey) {
-    let Some(worker) = cluster.workers.get_mut(&key) else { return };
+    let Some(worker) = cluster.workers.get_mut(&key) else {
+        return;
+    };
     let tools = cluster.pools.tools_of(worker.pool).to_vec();
-    let link = std::mem::replace(&mut worker.link, Link::Detached { since: now, graced: false });
+    let link = std::mem::replace(
+        &mut worker.link,
+        Link::Detached {
+            since: now,
+            graced: false,
+        },
+    );
     cluster.refresh(key);
-    let Some(worker) = cluster.workers.get_mut(&key) else { return };
+    let Some(worker) = cluster.workers.get_mut(&key) else {
+        return;
+    };
     worker.link = link;
     cluster.pools.leave(worker, &mut cluster.tools);
     cluster.start_hostless_waits(now, &tools);
@@ -202,7 +262,9 @@ pub(crate) fn lost(
     (session, end): (SessionKey, SessionEnd),
     out: &mut Vec<Action>,
 ) {
-    let Some(key) = cluster.sessions.remove(&session) else { return };
+    let Some(key) = cluster.sessions.remove(&session) else {
+        return;
+    };
     match end {
         SessionEnd::Broken => detach(cluster, now, key),
         SessionEnd::Goodbye => forget(cluster, executions, now, key, out),
@@ -225,21 +287,36 @@ pub(crate) fn gone(
 /// The stream broke: the worker has its grace to come back, and what runs there goes on.
 fn detach(cluster: &mut Cluster, now: Time, key: WorkerKey) {
     if let Some(worker) = cluster.workers.get_mut(&key) {
-        worker.link = Link::Detached { since: now, graced: true };
+        worker.link = Link::Detached {
+            since: now,
+            graced: true,
+        };
         settle_worker(cluster, now, key);
     }
 }
 
 /// The worker will not come back: its attempts are given up, and nothing of it is kept.
-fn forget(cluster: &mut Cluster, executions: &mut Executions, now: Time, key: WorkerKey, out: &mut Vec<Action>) {
+fn forget(
+    cluster: &mut Cluster,
+    executions: &mut Executions,
+    now: Time,
+    key: WorkerKey,
+    out: &mut Vec<Action>,
+) {
     leave_pool(cluster, now, key);
     let live = cluster.live_attempts(key);
-    let Some(mut worker) = cluster.workers.remove(&key) else { return };
+    let Some(mut worker) = cluster.workers.remove(&key) else {
+        return;
+    };
     if let Some(session) = worker.session() {
         cluster.sessions.remove(&session);
     }
     cluster.timers.cancel(&mut worker.timer, Timer::Worker(key));
-    let mut counted: Vec<_> = worker.occupied.iter().filter_map(|(key, o)| o.counted.map(|c| (*key, c))).collect();
+    let mut counted: Vec<_> = worker
+        .occupied
+        .iter()
+        .filter_map(|(key, o)| o.counted.map(|c| (*key, c)))
+        .collect();
     counted.sort_unstable_by_key(|(attempt, _)| *attempt);
     for (_, counted) in counted {
         cluster.uncount(key, counted, executions);
@@ -260,7 +337,9 @@ pub(crate) fn worker_timer(
     out: &mut Vec<Action>,
 ) {
     let config = cluster.config.clone();
-    let Some(worker) = cluster.workers.get_mut(&key) else { return };
+    let Some(worker) = cluster.workers.get_mut(&key) else {
+        return;
+    };
     worker.timer = None;
     if let Standing::Ejected { until, ejections } = worker.standing
         && until <= now
@@ -269,14 +348,23 @@ pub(crate) fn worker_timer(
     }
     if worker.seen_at + config.lease <= now {
         if let Some(session) = worker.session() {
-            out.push(Action::EvictWorker { session, reason: EvictReason::LeaseExpired });
+            out.push(Action::EvictWorker {
+                session,
+                reason: EvictReason::LeaseExpired,
+            });
         }
         forget(cluster, executions, now, key, out);
         return;
     }
     match worker.link {
-        Link::Attached { session, suspect: false } if worker.seen_at + config.suspect_after <= now => {
-            worker.link = Link::Attached { session, suspect: true };
+        Link::Attached {
+            session,
+            suspect: false,
+        } if worker.seen_at + config.suspect_after <= now => {
+            worker.link = Link::Attached {
+                session,
+                suspect: true,
+            };
         }
         Link::Detached { since, graced: true } if since + config.reconnect_grace <= now => {
             worker.link = Link::Detached { since, graced: false };
@@ -289,9 +377,17 @@ pub(crate) fn worker_timer(
 }
 
 /// The grace is over: calls that are safe to repeat go elsewhere; the slots stay with the worker, should it come back.
-fn give_up_safe(cluster: &mut Cluster, executions: &mut Executions, now: Time, key: WorkerKey, out: &mut Vec<Action>) {
+fn give_up_safe(
+    cluster: &mut Cluster,
+    executions: &mut Executions,
+    now: Time,
+    key: WorkerKey,
+    out: &mut Vec<Action>,
+) {
     for attempt in cluster.live_attempts(key) {
-        let call = executions.get_mut(&attempt.call.execution).and_then(|e| e.call(attempt.call.index));
+        let call = executions
+            .get_mut(&attempt.call.execution)
+            .and_then(|e| e.call(attempt.call.index));
         if call.is_some_and(|call| call.safe_to_repeat) {
             cluster.orphan(key, attempt, executions);
             failed(cluster, executions, now, attempt, AttemptFailure::WorkerLost, out);
@@ -301,11 +397,16 @@ fn give_up_safe(cluster: &mut Cluster, executions: &mut Executions, now: Time, k
 
 /// A worker that does not confirm an abort in time is cut off; it may come back with what it has.
 fn evict_unconfirmed(cluster: &mut Cluster, now: Time, key: WorkerKey, out: &mut Vec<Action>) {
-    let Some(worker) = cluster.workers.get_mut(&key) else { return };
+    let Some(worker) = cluster.workers.get_mut(&key) else {
+        return;
+    };
     let Some(session) = worker.session() else { return };
     let mut overdue = false;
     while let Some(&(due, attempt)) = worker.aborts.front() {
-        let unconfirmed = worker.occupied.get(&attempt).is_some_and(|o| o.state == OccupancyState::Aborting);
+        let unconfirmed = worker
+            .occupied
+            .get(&attempt)
+            .is_some_and(|o| o.state == OccupancyState::Aborting);
         if due > now && unconfirmed {
             break;
         }
@@ -314,7 +415,10 @@ fn evict_unconfirmed(cluster: &mut Cluster, now: Time, key: WorkerKey, out: &mut
     }
     if overdue {
         cluster.sessions.remove(&session);
-        out.push(Action::EvictWorker { session, reason: EvictReason::AbortUnconfirmed });
+        out.push(Action::EvictWorker {
+            session,
+            reason: EvictReason::AbortUnconfirmed,
+        });
         detach(cluster, now, key);
     }
 }

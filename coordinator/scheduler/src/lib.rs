@@ -30,8 +30,8 @@ mod worker;
 pub use action::{Action, Admitted, AttemptRecord, FinishedCall};
 pub use config::{Config, RetryPolicy, ToolSpec};
 pub use event::{
-    AttemptEnd, CallSpec, CancelReason, Event, OnFailure, Preparation, Resolution, Schedule, SessionEnd, Submission,
-    WorkerSpec,
+    AttemptEnd, CallSpec, CancelReason, Event, OnFailure, Preparation, Resolution, Schedule, SessionEnd,
+    Submission, WorkerSpec,
 };
 pub use ids::{AttemptKey, CallKey, ExecutionKey, SessionKey, TenantKey, ToolKey, WorkerKey};
 pub use outcome::{AttemptFailure, Cause, EvictReason, Outcome, Refusal};

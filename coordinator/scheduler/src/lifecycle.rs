@@ -3,8 +3,8 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
-    Action, Admitted, AttemptKey, CancelReason, Cause, ExecutionKey, FinishedCall, Outcome, Preparation, Refusal,
-    Resolution, Submission, Time, ToolKey, ToolSpec,
+    Action, Admitted, AttemptKey, CancelReason, Cause, ExecutionKey, FinishedCall, Outcome, Preparation,
+    Refusal, Resolution, Submission, Time, ToolKey, ToolSpec,
     cluster::Cluster,
     execution::{CallState, Execution, Executions},
     plan::Need,
@@ -27,12 +27,18 @@ pub(crate) struct Steps {
 impl Steps {
     /// One call ends.
     pub(crate) fn end(index: u32, outcome: Outcome, cause: Cause) -> Self {
-        Self { ends: smallvec![(index, outcome, cause)], starts: SmallVec::new() }
+        Self {
+            ends: smallvec![(index, outcome, cause)],
+            starts: SmallVec::new(),
+        }
     }
 
     /// One call may start.
     pub(crate) fn start(index: u32) -> Self {
-        Self { ends: SmallVec::new(), starts: smallvec![index] }
+        Self {
+            ends: SmallVec::new(),
+            starts: smallvec![index],
+        }
     }
 }
 
@@ -47,11 +53,21 @@ pub(crate) fn submit(
     let key = submission.execution;
     let limit = cluster.config.max_queued_calls;
     if cluster.queued_calls + submission.calls.len() > limit {
-        let refusal = Refusal::QueueFull { limit, retry_after: REFUSAL_RETRY };
-        out.push(Action::Refused { execution: key, refusal });
+        let refusal = Refusal::QueueFull {
+            limit,
+            retry_after: REFUSAL_RETRY,
+        };
+        out.push(Action::Refused {
+            execution: key,
+            refusal,
+        });
         return;
     }
-    debug_assert_eq!(submission.calls.len(), submission.plan.len() as usize, "a call for each call of the plan");
+    debug_assert_eq!(
+        submission.calls.len(),
+        submission.plan.len() as usize,
+        "a call for each call of the plan"
+    );
     out.push(Action::Admitted(Admitted { execution: key }));
     cluster.queued_calls += submission.calls.len();
     let turn = cluster.tenants.admit(submission.tenant);
@@ -59,7 +75,9 @@ pub(crate) fn submit(
     if execution.deadline <= now {
         return end_all(cluster, executions, now, key, None, out);
     }
-    cluster.timers.arm(&mut execution.timer, execution.deadline, Timer::Execution(key));
+    cluster
+        .timers
+        .arm(&mut execution.timer, execution.deadline, Timer::Execution(key));
     let starting = cluster.is_starting(now);
     let mut steps = Steps::default();
     // Steps are taken from the end: in request order.
@@ -67,7 +85,12 @@ pub(crate) fn submit(
         let index = index as u32;
         if call.preparation == Preparation::Rejected {
             steps.ends.push((index, Outcome::Rejected, Cause::Rejected));
-        } else if !starting && cluster.tools.get(&call.tool).is_none_or(|tool| tool.spec.is_none()) {
+        } else if !starting
+            && cluster
+                .tools
+                .get(&call.tool)
+                .is_none_or(|tool| tool.spec.is_none())
+        {
             steps.ends.push((index, Outcome::Rejected, Cause::UnknownTool));
         } else if call.waits_for == 0 && execution.wave_is_open(index) {
             steps.starts.push(index);
@@ -85,7 +108,9 @@ pub(crate) fn settle(
     mut steps: Steps,
     out: &mut Vec<Action>,
 ) {
-    let Some(execution) = executions.get_mut(&key) else { return };
+    let Some(execution) = executions.get_mut(&key) else {
+        return;
+    };
     // Ends come first: a call that is to be skipped must not start before.
     loop {
         if let Some((index, outcome, cause)) = steps.ends.pop() {
@@ -119,7 +144,10 @@ fn proceed(
     if !matches!(call.state, CallState::Waiting | CallState::Undeclared) {
         return;
     }
-    let declared = cluster.tools.get(&call.tool).is_some_and(|tool| tool.spec.is_some());
+    let declared = cluster
+        .tools
+        .get(&call.tool)
+        .is_some_and(|tool| tool.spec.is_some());
     if !declared && !starting {
         steps.ends.push((index, Outcome::Rejected, Cause::UnknownTool));
     } else if !declared {
@@ -128,7 +156,9 @@ fn proceed(
         cluster.undeclared += 1;
         cluster.tools.entry(call.tool).or_default().undeclared.insert(key);
         let ends = Time::ZERO + cluster.config.startup_grace;
-        cluster.timers.arm(&mut cluster.startup_timer, ends, Timer::Startup);
+        cluster
+            .timers
+            .arm(&mut cluster.startup_timer, ends, Timer::Startup);
     } else if call.preparation == Preparation::Resolve {
         call.state = CallState::Resolving;
         call.ready_at.get_or_insert(now);
@@ -155,11 +185,20 @@ fn finish(
         CallState::Ended => return,
         CallState::Waiting | CallState::Resolving => {}
         CallState::Undeclared => leave_undeclared(cluster, tool, key),
-        CallState::Ready { lane } => cluster.dequeue(execution, index, lane, None),
+        CallState::Ready { lane } => cluster.dequeue(execution, index, lane, false),
         CallState::Backoff => cluster.timers.cancel(&mut call.timer, Timer::Call(key)),
         CallState::InFlight { attempt, worker } => {
             cluster.timers.cancel(&mut call.timer, Timer::Call(key));
-            abort(cluster, now, worker, AttemptKey { call: key, number: attempt }, out);
+            abort(
+                cluster,
+                now,
+                worker,
+                AttemptKey {
+                    call: key,
+                    number: attempt,
+                },
+                out,
+            );
         }
     }
     if !matches!(state, CallState::InFlight { .. }) {
@@ -170,7 +209,13 @@ fn finish(
     call.state = CallState::Ended;
     let attempts = std::mem::take(&mut call.attempts);
     let ready_at = call.ready_at;
-    out.push(Action::FinishCall(FinishedCall { call: key, outcome, cause, attempts, ready_at }));
+    out.push(Action::FinishCall(FinishedCall {
+        call: key,
+        outcome,
+        cause,
+        attempts,
+        ready_at,
+    }));
     execution.open -= 1;
     release_dependents(execution, index, outcome, cause, steps);
     open_wave(execution, index, steps);
@@ -182,7 +227,13 @@ fn finish(
 }
 
 /// The calls that wait for one that ended: they go on, or are skipped.
-fn release_dependents(execution: &mut Execution, index: u32, outcome: Outcome, cause: Cause, steps: &mut Steps) {
+fn release_dependents(
+    execution: &mut Execution,
+    index: u32,
+    outcome: Outcome,
+    cause: Cause,
+    steps: &mut Steps,
+) {
     let root = match cause {
         Cause::Dependency { root } => root,
         _ => execution.call_key(index),
@@ -190,13 +241,17 @@ fn release_dependents(execution: &mut Execution, index: u32, outcome: Outcome, c
     for at in 0..execution.plan.dependents(index).len() {
         let dependent = execution.plan.dependents(index)[at];
         let open = execution.wave_is_open(dependent.call);
-        let Some(call) = execution.call(dependent.call) else { continue };
+        let Some(call) = execution.call(dependent.call) else {
+            continue;
+        };
         call.waits_for -= 1;
         if call.state != CallState::Waiting {
             continue;
         }
         if dependent.need == Need::Success && outcome != Outcome::Succeeded {
-            steps.ends.push((dependent.call, Outcome::Skipped, Cause::Dependency { root }));
+            steps
+                .ends
+                .push((dependent.call, Outcome::Skipped, Cause::Dependency { root }));
         } else if call.waits_for == 0 && open {
             steps.starts.push(dependent.call);
         }
@@ -206,11 +261,15 @@ fn release_dependents(execution: &mut Execution, index: u32, outcome: Outcome, c
 /// Under barrier waves, the end of a wave's last call opens the next.
 fn open_wave(execution: &mut Execution, index: u32, steps: &mut Steps) {
     let wave = execution.plan.wave(index) as usize;
-    let Some(barrier) = &mut execution.barrier else { return };
+    let Some(barrier) = &mut execution.barrier else {
+        return;
+    };
     barrier.left[wave] -= 1;
     while barrier.left.get(barrier.wave as usize) == Some(&0) {
         barrier.wave += 1;
-        let Some(members) = barrier.members.get_mut(barrier.wave as usize) else { return };
+        let Some(members) = barrier.members.get_mut(barrier.wave as usize) else {
+            return;
+        };
         for member in std::mem::take(members).into_iter().rev() {
             let call = &execution.calls[member as usize];
             if call.state == CallState::Waiting && call.waits_for == 0 {
@@ -227,7 +286,10 @@ fn fail_fast(execution: &Execution, failed: u32, steps: &mut Steps) {
     let skipped = std::mem::take(&mut steps.ends);
     for (index, call) in execution.calls.iter().enumerate() {
         if call.state != CallState::Ended {
-            let cause = Cause::FailFast { root, started: call.was_dispatched() };
+            let cause = Cause::FailFast {
+                root,
+                started: call.was_dispatched(),
+            };
             steps.ends.push((index as u32, Outcome::Cancelled, cause));
         }
     }
@@ -244,7 +306,9 @@ pub(crate) fn end_all(
     reason: Option<CancelReason>,
     out: &mut Vec<Action>,
 ) {
-    let Some(execution) = executions.get_mut(&key) else { return };
+    let Some(execution) = executions.get_mut(&key) else {
+        return;
+    };
     execution.fail_fast = false;
     // All of them end as one: what the end of one would bring to another is left out.
     for index in 0..execution.calls.len() as u32 {
@@ -267,13 +331,21 @@ pub(crate) fn resolved(
     resolution: Resolution,
     out: &mut Vec<Action>,
 ) {
-    let Some(execution) = executions.get_mut(&key.execution) else { return };
-    let Some(call) = execution.call(key.index) else { return };
+    let Some(execution) = executions.get_mut(&key.execution) else {
+        return;
+    };
+    let Some(call) = execution.call(key.index) else {
+        return;
+    };
     if call.state != CallState::Resolving {
         return;
     }
     match resolution {
-        Resolution::Ready { safe_to_repeat, timeout, retry } => {
+        Resolution::Ready {
+            safe_to_repeat,
+            timeout,
+            retry,
+        } => {
             call.preparation = Preparation::Ready;
             (call.safe_to_repeat, call.timeout, call.retry) = (safe_to_repeat, timeout, retry);
             cluster.enqueue(now, execution, key.index);
@@ -304,7 +376,14 @@ pub(crate) fn declared(
     cluster.dirty = true;
     for call in std::mem::take(&mut cluster.tools.entry(key).or_default().undeclared) {
         uncount_undeclared(cluster);
-        settle(cluster, executions, now, call.execution, Steps::start(call.index), out);
+        settle(
+            cluster,
+            executions,
+            now,
+            call.execution,
+            Steps::start(call.index),
+            out,
+        );
     }
 }
 
@@ -315,7 +394,10 @@ pub(crate) fn startup_is_over(
     now: Time,
     out: &mut Vec<Action>,
 ) {
-    let waiting = cluster.tools.values().flat_map(|tool| tool.undeclared.iter().copied());
+    let waiting = cluster
+        .tools
+        .values()
+        .flat_map(|tool| tool.undeclared.iter().copied());
     let mut waiting: Vec<crate::CallKey> = waiting.collect();
     waiting.sort_unstable();
     for call in waiting {
@@ -346,13 +428,19 @@ pub(crate) fn abort(
     attempt: AttemptKey,
     out: &mut Vec<Action>,
 ) {
-    let Some(found) = cluster.workers.get_mut(&worker) else { return };
-    let Some(occupancy) = found.occupied.get_mut(&attempt) else { return };
+    let Some(found) = cluster.workers.get_mut(&worker) else {
+        return;
+    };
+    let Some(occupancy) = found.occupied.get_mut(&attempt) else {
+        return;
+    };
     if occupancy.state == OccupancyState::Aborting {
         return;
     }
     occupancy.state = OccupancyState::Aborting;
-    found.aborts.push_back((now + cluster.config.abort_confirmation, attempt));
+    found
+        .aborts
+        .push_back((now + cluster.config.abort_confirmation, attempt));
     if let Some(session) = found.session() {
         out.push(Action::Abort { session, attempt });
     }

@@ -43,7 +43,7 @@ pub enum Cause {
     UnknownTool,
     /// Nothing healthy hosted the tool for the whole wait.
     NoWorker {
-        /// How long it waited.
+        /// How long it waited at least: `Config::worker_wait`.
         waited: Duration,
     },
     /// It waited for a slot for its whole queue timeout.

@@ -63,16 +63,30 @@ impl Plan {
         let mut dependencies = vec![0u32; n];
         let mut first = vec![0u32; n + 1];
         for edge in &sorted {
-            assert!(edge.from < calls && edge.to < calls, "an edge names a call that is not there");
+            assert!(
+                edge.from < calls && edge.to < calls,
+                "an edge names a call that is not there"
+            );
             dependencies[edge.to as usize] += 1;
             first[edge.from as usize + 1] += 1;
         }
         for i in 0..n {
             first[i + 1] += first[i];
         }
-        let dependents: Vec<Dependent> =
-            sorted.iter().map(|edge| Dependent { call: edge.to, need: edge.need }).collect();
-        let mut plan = Self { waves: vec![0; n], wave_count: 0, dependencies, first, dependents };
+        let dependents: Vec<Dependent> = sorted
+            .iter()
+            .map(|edge| Dependent {
+                call: edge.to,
+                need: edge.need,
+            })
+            .collect();
+        let mut plan = Self {
+            waves: vec![0; n],
+            wave_count: 0,
+            dependencies,
+            first,
+            dependents,
+        };
         plan.layer()?;
         Ok(plan)
     }
@@ -96,7 +110,11 @@ impl Plan {
                 }
             }
         }
-        if queue.len() == self.waves.len() { Ok(()) } else { Err(self.cycle(&open)) }
+        if queue.len() == self.waves.len() {
+            Ok(())
+        } else {
+            Err(self.cycle(&open))
+        }
     }
 
     /// Every call left open waits for another that is; the shortest way back to the first such call on a

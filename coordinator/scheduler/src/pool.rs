@@ -39,7 +39,14 @@ impl Pools {
                     tools.entry(*tool).or_default().pools.push(key);
                 }
                 self.by_tools.insert(hosted.clone(), key);
-                self.pools.insert(key, Pool { tools: hosted, members: Vec::new(), free: Vec::new() });
+                self.pools.insert(
+                    key,
+                    Pool {
+                        tools: hosted,
+                        members: Vec::new(),
+                        free: Vec::new(),
+                    },
+                );
                 key
             }
         };
@@ -52,7 +59,9 @@ impl Pools {
     /// Takes a worker out; a pool without members is gone.
     pub(crate) fn leave(&mut self, worker: &mut Worker, tools: &mut Tools) {
         self.set_free(worker, false);
-        let Some(pool) = self.pools.get_mut(&worker.pool) else { return };
+        let Some(pool) = self.pools.get_mut(&worker.pool) else {
+            return;
+        };
         pool.members.retain(|member| *member != worker.key);
         if pool.members.is_empty() {
             for tool in &pool.tools {
@@ -70,7 +79,9 @@ impl Pools {
         if worker.listed_free == free {
             return;
         }
-        let Some(pool) = self.pools.get_mut(&worker.pool) else { return };
+        let Some(pool) = self.pools.get_mut(&worker.pool) else {
+            return;
+        };
         if free {
             pool.free.push(worker.key);
         } else if let Some(at) = pool.free.iter().position(|key| *key == worker.key) {

@@ -19,8 +19,9 @@ use crate::{
     tenant::Tenants,
 };
 
-/// Priorities are 0 to 3.
-pub(crate) const LEVELS: usize = 4;
+/// The highest priority; 0 is the lowest.
+pub(crate) const TOP: u8 = 3;
+const LEVELS: usize = TOP as usize + 1;
 
 /// Names a queue; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,16 +46,18 @@ pub(crate) struct Queue {
 /// The ready calls of one priority.
 #[derive(Debug, Default)]
 struct Level {
-    /// When it was last served, or began to hold calls.
-    since: Time,
     /// Lanes by the turns of their executions; lanes of executions at their limit stand aside.
     filed: BTreeMap<TenantKey, BTreeSet<(u64, ExecutionKey)>>,
+    /// The lanes that are filed, by how long they have held calls.
+    waiting: BTreeSet<(Time, ExecutionKey)>,
     lanes: FxHashMap<ExecutionKey, LaneCalls>,
 }
 
 /// The ready calls of one execution in a level.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LaneCalls {
+    /// When it began to hold calls.
+    since: Time,
     /// By wave and index. May hold calls that ended while they were ready.
     calls: BinaryHeap<Reverse<(u32, u32)>>,
     ready: u32,
@@ -77,8 +80,13 @@ pub(crate) struct Head {
 impl Ord for Head {
     fn cmp(&self, other: &Self) -> Ordering {
         let order = |head: &Self| {
-            let first = Reverse((head.tenant_turn, head.execution_turn, head.call.execution, head.wave, head.call.index));
-            (head.standing, head.lane.level, first, Reverse(head.lane.queue))
+            let turn = Reverse((head.tenant_turn, head.execution_turn, head.call.execution));
+            (
+                head.standing,
+                turn,
+                head.lane.level,
+                Reverse((head.wave, head.call.index, head.lane.queue)),
+            )
         };
         order(self).cmp(&order(other))
     }
@@ -115,13 +123,22 @@ impl Queues {
         keys: &mut SmallVec<[QueueKey; 1]>,
         avoids: &[WorkerKey],
     ) -> QueueKey {
-        let found = keys.iter().find(|key| self.queues.get(key).is_some_and(|queue| queue.avoids.as_slice() == avoids));
+        let found = keys.iter().find(|key| {
+            self.queues
+                .get(key)
+                .is_some_and(|queue| queue.avoids.as_slice() == avoids)
+        });
         if let Some(&key) = found {
             return key;
         }
         let key = QueueKey(self.next);
         self.next += 1;
-        let queue = Queue { tool, avoids: avoids.into(), levels: Default::default(), ready: 0 };
+        let queue = Queue {
+            tool,
+            avoids: avoids.into(),
+            levels: Default::default(),
+            ready: 0,
+        };
         self.queues.insert(key, queue);
         keys.push(key);
         key
@@ -129,39 +146,41 @@ impl Queues {
 
     /// Puts a call in.
     pub(crate) fn push(&mut self, now: Time, lane: Lane, entry: Entry) {
-        let Some(queue) = self.queues.get_mut(&lane.queue) else { return };
+        let Some(queue) = self.queues.get_mut(&lane.queue) else {
+            return;
+        };
         queue.ready += 1;
         let level = &mut queue.levels[lane.level as usize];
-        if level.lanes.is_empty() {
-            level.since = now;
-        }
-        let calls = level.lanes.entry(entry.call.execution).or_default();
+        let new = || LaneCalls {
+            since: now,
+            calls: BinaryHeap::new(),
+            ready: 0,
+            filed: None,
+        };
+        let calls = level.lanes.entry(entry.call.execution).or_insert_with(new);
         let is_new = calls.ready == 0;
         calls.ready += 1;
         calls.calls.push(Reverse((entry.wave, entry.call.index)));
         if is_new {
-            calls.filed = Some(entry.turn);
-            level.filed.entry(entry.tenant).or_default().insert((entry.turn, entry.call.execution));
+            level.file(entry.tenant, entry.turn, entry.call.execution);
         }
     }
 
     /// Takes out a call that was ready: the head that is dispatched (`served`), or one that ended. True: the
     /// queue is empty and gone.
-    pub(crate) fn remove(&mut self, lane: Lane, tenant: TenantKey, call: CallKey, served: Option<Time>) -> bool {
-        let Some(queue) = self.queues.get_mut(&lane.queue) else { return true };
+    pub(crate) fn remove(&mut self, lane: Lane, tenant: TenantKey, call: CallKey, served: bool) -> bool {
+        let Some(queue) = self.queues.get_mut(&lane.queue) else {
+            return true;
+        };
         let level = &mut queue.levels[lane.level as usize];
-        if let Some(now) = served {
-            level.since = now;
-        }
         if let Some(calls) = level.lanes.get_mut(&call.execution) {
             calls.ready -= 1;
-            if served.is_some() {
+            if served {
                 calls.calls.pop();
             }
             if calls.ready == 0 {
-                let filed = calls.filed;
+                level.unfile(tenant, call.execution);
                 level.lanes.remove(&call.execution);
-                level.unfile(tenant, filed, call.execution);
             }
         }
         queue.ready -= 1;
@@ -174,13 +193,16 @@ impl Queues {
 
     /// An execution that stood aside is below its limit again.
     pub(crate) fn refile(&mut self, lane: Lane, tenant: TenantKey, execution: ExecutionKey, turn: u64) {
-        let Some(queue) = self.queues.get_mut(&lane.queue) else { return };
+        let Some(queue) = self.queues.get_mut(&lane.queue) else {
+            return;
+        };
         let level = &mut queue.levels[lane.level as usize];
-        if let Some(calls) = level.lanes.get_mut(&execution)
-            && calls.filed.is_none()
+        if level
+            .lanes
+            .get(&execution)
+            .is_some_and(|calls| calls.filed.is_none())
         {
-            calls.filed = Some(turn);
-            level.filed.entry(tenant).or_default().insert((turn, execution));
+            level.file(tenant, turn, execution);
         }
     }
 
@@ -197,20 +219,29 @@ impl Queues {
         let queue = self.queues.get_mut(&key)?;
         let mut order: SmallVec<[(u64, u8); LEVELS]> = SmallVec::new();
         for (index, level) in queue.levels.iter().enumerate() {
-            if !level.filed.is_empty() {
-                order.push((index as u64 + lift(now.since(level.since), aging), index as u8));
+            if let Some(&(since, _)) = level.waiting.first() {
+                order.push((
+                    (index as u64 + lift(now.since(since), aging)).min(u64::from(TOP)),
+                    index as u8,
+                ));
             }
         }
-        order.sort_unstable_by(|a, b| b.cmp(a));
-        order.into_iter().find_map(|(standing, level)| {
+        // Levels that waiting has made equals take turns.
+        let head = |(standing, level)| {
             let lane = Lane { queue: key, level };
             queue.levels[level as usize].head(lane, standing, executions, tenants)
-        })
+        };
+        order.into_iter().filter_map(head).max()
     }
 
     /// A queue.
     pub(crate) fn queue(&self, key: QueueKey) -> Option<&Queue> {
         self.queues.get(&key)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.queues.len()
     }
 
     /// All queues, oldest first.
@@ -220,54 +251,57 @@ impl Queues {
 
     /// The calls of a queue, in no order; some may have ended.
     pub(crate) fn calls(&self, key: QueueKey) -> Vec<CallKey> {
-        let Some(queue) = self.queues.get(&key) else { return Vec::new() };
+        let Some(queue) = self.queues.get(&key) else {
+            return Vec::new();
+        };
         let lanes = queue.levels.iter().flat_map(|level| level.lanes.iter());
         lanes
             .flat_map(|(&execution, lane)| {
-                lane.calls.iter().map(move |Reverse((_, index))| CallKey { execution, index: *index })
+                lane.calls.iter().map(move |Reverse((_, index))| CallKey {
+                    execution,
+                    index: *index,
+                })
             })
             .collect()
     }
 }
 
 impl Level {
-    fn head(&mut self, lane: Lane, standing: u64, executions: &mut Executions, tenants: &Tenants) -> Option<Head> {
+    fn head(
+        &mut self,
+        lane: Lane,
+        standing: u64,
+        executions: &mut Executions,
+        tenants: &Tenants,
+    ) -> Option<Head> {
         loop {
-            let open = self.filed.iter().filter(|(tenant, _)| tenants.below_limit(**tenant));
+            let open = self
+                .filed
+                .iter()
+                .filter(|(tenant, _)| tenants.below_limit(**tenant));
             let (turn, tenant) = open.map(|(tenant, _)| (tenants.turn(*tenant), *tenant)).min()?;
             let &(filed_turn, key) = self.filed.get(&tenant)?.first()?;
-            let Some(execution) = executions.get_mut(&key) else {
-                self.drop_lane(tenant, filed_turn, key);
-                continue;
-            };
+            let execution = executions.get_mut(&key)?;
             if execution.in_flight >= execution.max_concurrency {
-                self.unfile(tenant, Some(filed_turn), key);
-                if let Some(calls) = self.lanes.get_mut(&key) {
-                    calls.filed = None;
-                }
+                self.unfile(tenant, key);
                 execution.parked.push(lane);
                 continue;
             }
-            let Some(calls) = self.lanes.get_mut(&key) else {
-                self.drop_lane(tenant, filed_turn, key);
-                continue;
-            };
+            let calls = self.lanes.get_mut(&key)?;
             if execution.turn > filed_turn {
-                calls.filed = Some(execution.turn);
-                let turn = execution.turn;
-                self.unfile(tenant, Some(filed_turn), key);
-                self.filed.entry(tenant).or_default().insert((turn, key));
+                self.unfile(tenant, key);
+                self.file(tenant, execution.turn, key);
                 continue;
             }
-            let Some(&Reverse((wave, index))) = calls.calls.peek() else {
-                self.drop_lane(tenant, filed_turn, key);
-                continue;
-            };
+            let &Reverse((wave, index)) = calls.calls.peek()?;
             if execution.calls[index as usize].state != (CallState::Ready { lane }) {
                 calls.calls.pop();
                 continue;
             }
-            let call = CallKey { execution: key, index };
+            let call = CallKey {
+                execution: key,
+                index,
+            };
             return Some(Head {
                 call,
                 lane,
@@ -280,24 +314,34 @@ impl Level {
         }
     }
 
-    fn unfile(&mut self, tenant: TenantKey, turn: Option<u64>, execution: ExecutionKey) {
-        if let (Some(turn), Some(set)) = (turn, self.filed.get_mut(&tenant)) {
+    fn file(&mut self, tenant: TenantKey, turn: u64, execution: ExecutionKey) {
+        let Some(lane) = self.lanes.get_mut(&execution) else {
+            return;
+        };
+        lane.filed = Some(turn);
+        self.filed.entry(tenant).or_default().insert((turn, execution));
+        self.waiting.insert((lane.since, execution));
+    }
+
+    fn unfile(&mut self, tenant: TenantKey, execution: ExecutionKey) {
+        let Some(lane) = self.lanes.get_mut(&execution) else {
+            return;
+        };
+        self.waiting.remove(&(lane.since, execution));
+        if let (Some(turn), Some(set)) = (lane.filed.take(), self.filed.get_mut(&tenant)) {
             set.remove(&(turn, execution));
             if set.is_empty() {
                 self.filed.remove(&tenant);
             }
         }
     }
-
-    /// A lane without calls must not be filed: an illegal state, left at once.
-    fn drop_lane(&mut self, tenant: TenantKey, turn: u64, execution: ExecutionKey) {
-        debug_assert!(false, "a lane without calls is filed");
-        self.unfile(tenant, Some(turn), execution);
-        self.lanes.remove(&execution);
-    }
 }
 
 /// Priorities gained by waiting.
 fn lift(waited: Duration, aging: Duration) -> u64 {
-    if aging.is_zero() { 0 } else { (waited.as_nanos() / aging.as_nanos()) as u64 }
+    if aging.is_zero() {
+        0
+    } else {
+        (waited.as_nanos() / aging.as_nanos()) as u64
+    }
 }

@@ -1,11 +1,8 @@
 //! The scheduler itself: events to the parts that handle them, timers to those that set them.
 
 use crate::{
-    Action, Config, Event, Time, ToolStatus, Totals, WorkerStatus, attempt,
-    cluster::Cluster,
-    execution::Executions,
-    fleet, lifecycle,
-    timers::Timer,
+    Action, Config, Event, Time, ToolStatus, Totals, WorkerStatus, attempt, cluster::Cluster,
+    execution::Executions, fleet, lifecycle, timers::Timer,
 };
 
 /// The state machine. One instance, one owner.
@@ -19,7 +16,10 @@ impl Scheduler {
     /// With nothing in it.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { cluster: Cluster::new(config), executions: Executions::default() }
+        Self {
+            cluster: Cluster::new(config),
+            executions: Executions::default(),
+        }
     }
 
     /// Applies one input at `now` and appends what the driver must do. `now` never goes back.
@@ -33,12 +33,28 @@ impl Scheduler {
             Event::Resolved { call, resolution } => {
                 lifecycle::resolved(cluster, executions, now, call, resolution, out);
             }
-            Event::ToolDeclared { tool, spec } => lifecycle::declared(cluster, executions, now, tool, spec, out),
-            Event::WorkerJoined { session, worker, in_flight } => {
+            Event::ToolDeclared { tool, spec } => {
+                lifecycle::declared(cluster, executions, now, tool, spec, out)
+            }
+            Event::WorkerJoined {
+                session,
+                worker,
+                in_flight,
+            } => {
                 fleet::joined(cluster, executions, now, (session, worker, in_flight), out);
             }
-            Event::WorkerSeen { session, in_flight, dispatches_read } => {
-                fleet::seen(cluster, executions, now, (session, in_flight, dispatches_read), out);
+            Event::WorkerSeen {
+                session,
+                in_flight,
+                dispatches_read,
+            } => {
+                fleet::seen(
+                    cluster,
+                    executions,
+                    now,
+                    (session, in_flight, dispatches_read),
+                    out,
+                );
             }
             Event::ToolsChanged { session, tools } => fleet::tools_changed(cluster, now, session, tools),
             Event::WorkerDraining { worker, draining } => fleet::draining(cluster, now, worker, draining),
@@ -47,7 +63,11 @@ impl Scheduler {
             Event::AttemptStarted { session, attempt } => {
                 attempt::started(cluster, executions, now, session, attempt, out);
             }
-            Event::AttemptFinished { session, attempt, end } => {
+            Event::AttemptFinished {
+                session,
+                attempt,
+                end,
+            } => {
                 attempt::finished(cluster, executions, now, (session, attempt, end), out);
             }
         }
@@ -105,9 +125,17 @@ impl Scheduler {
     #[must_use]
     pub fn tools(&self) -> Vec<ToolStatus> {
         let status = |(key, tool): (&crate::ToolKey, &crate::tool::ToolState)| {
-            let pools = tool.pools.iter().filter_map(|pool| self.cluster.pools.pool(*pool));
+            let pools = tool
+                .pools
+                .iter()
+                .filter_map(|pool| self.cluster.pools.pool(*pool));
             let workers = pools.map(|pool| pool.members.len() as u32).sum();
-            ToolStatus { tool: *key, workers, queued: tool.queued, in_flight: tool.in_flight }
+            ToolStatus {
+                tool: *key,
+                workers,
+                queued: tool.queued,
+                in_flight: tool.in_flight,
+            }
         };
         self.cluster.tools.iter().map(status).collect()
     }
@@ -115,12 +143,15 @@ impl Scheduler {
     /// Sizes of the state.
     #[must_use]
     pub fn totals(&self) -> Totals {
+        let tools = || self.cluster.tools.values();
         Totals {
             executions: self.executions.len(),
             queued_calls: self.cluster.queued_calls,
             in_flight: self.cluster.in_flight,
             workers: self.cluster.workers.len(),
             timers: self.cluster.timers.len(),
+            queues: self.cluster.queues.len() + tools().map(|tool| tool.queues.len()).sum::<usize>(),
+            undeclared_tools: tools().filter(|tool| tool.spec.is_none()).count(),
         }
     }
 }

@@ -62,4 +62,8 @@ pub struct Totals {
     pub workers: usize,
     /// Timers set.
     pub timers: usize,
+    /// Ready queues, counted where they are kept and where their tools list them.
+    pub queues: usize,
+    /// Tools that were called and never declared.
+    pub undeclared_tools: usize,
 }

@@ -27,13 +27,19 @@ struct Tenant {
 impl Tenants {
     /// Nobody yet; each with this limit.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+        Self {
+            limit,
+            ..Self::default()
+        }
     }
 
     /// An execution of it is admitted; the turn that it starts with. It is behind those that wait already.
     pub(crate) fn admit(&mut self, key: TenantKey) -> u64 {
         let clock = self.clock;
-        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant { turn: clock + 1, ..Tenant::default() });
+        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant {
+            turn: clock + 1,
+            ..Tenant::default()
+        });
         tenant.executions += 1;
         tenant.clock + 1
     }
@@ -89,7 +95,11 @@ impl Tenants {
 
     /// Another attempt of it may start.
     pub(crate) fn below_limit(&self, key: TenantKey) -> bool {
-        self.limit == 0 || self.tenants.get(&key).is_none_or(|tenant| tenant.in_flight < self.limit)
+        self.limit == 0
+            || self
+                .tenants
+                .get(&key)
+                .is_none_or(|tenant| tenant.in_flight < self.limit)
     }
 
     /// Turns taken.
@@ -98,7 +108,11 @@ impl Tenants {
     }
 
     fn forget_idle(&mut self, key: TenantKey) {
-        if self.tenants.get(&key).is_some_and(|tenant| tenant.executions == 0 && tenant.in_flight == 0) {
+        if self
+            .tenants
+            .get(&key)
+            .is_some_and(|tenant| tenant.executions == 0 && tenant.in_flight == 0)
+        {
             self.tenants.remove(&key);
         }
     }

@@ -47,7 +47,9 @@ impl ToolState {
         if let Some((interval, burst)) = self.interval() {
             // The generic cell rate algorithm: a start may come up to (burst − 1) intervals early.
             let early = interval.saturating_mul(burst - 1);
-            opens = opens.max(Time::from_duration(self.next_start.since_origin().saturating_sub(early)));
+            opens = opens.max(Time::from_duration(
+                self.next_start.since_origin().saturating_sub(early),
+            ));
         }
         (opens > now).then_some(opens)
     }
@@ -62,12 +64,17 @@ impl ToolState {
 
     /// Another attempt may count against its limit.
     pub(crate) fn below_limit(&self) -> bool {
-        self.spec.as_ref().is_none_or(|spec| spec.max_concurrency == 0 || self.in_flight < spec.max_concurrency)
+        self.spec
+            .as_ref()
+            .is_none_or(|spec| spec.max_concurrency == 0 || self.in_flight < spec.max_concurrency)
     }
 
     /// The limit per worker, where there is one.
     pub(crate) fn per_worker(&self) -> Option<u32> {
-        self.spec.as_ref().map(|spec| spec.max_concurrency_per_worker).filter(|&limit| limit > 0)
+        self.spec
+            .as_ref()
+            .map(|spec| spec.max_concurrency_per_worker)
+            .filter(|&limit| limit > 0)
     }
 
     /// Time between starts, and how many may come at once.

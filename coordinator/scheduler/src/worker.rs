@@ -15,7 +15,8 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    AttemptKey, Config, ExecutionKey, SessionKey, TenantKey, Time, ToolKey, WorkerCondition, WorkerKey, pool::PoolKey,
+    AttemptKey, Config, ExecutionKey, SessionKey, TenantKey, Time, ToolKey, WorkerCondition, WorkerKey,
+    pool::PoolKey,
 };
 
 /// One worker process.
@@ -143,7 +144,9 @@ impl Worker {
     pub(crate) fn next_deadline(&self, config: &Config) -> Time {
         let mut next = match self.link {
             Link::Attached { suspect: false, .. } => self.seen_at + config.suspect_after.min(config.lease),
-            Link::Attached { suspect: true, .. } | Link::Detached { graced: false, .. } => self.seen_at + config.lease,
+            Link::Attached { suspect: true, .. } | Link::Detached { graced: false, .. } => {
+                self.seen_at + config.lease
+            }
             Link::Detached { since, graced: true } => {
                 (since + config.reconnect_grace).min(self.seen_at + config.lease)
             }
@@ -170,8 +173,14 @@ impl Worker {
             Standing::Good { .. } => 0,
             Standing::Probation { ejections } => ejections,
         };
-        let time_out = config.ejection_base.saturating_mul(1 << ejections.min(16)).min(config.ejection_max);
-        self.standing = Standing::Ejected { until: now + time_out, ejections: ejections + 1 };
+        let time_out = config
+            .ejection_base
+            .saturating_mul(1 << ejections.min(16))
+            .min(config.ejection_max);
+        self.standing = Standing::Ejected {
+            until: now + time_out,
+            ejections: ejections + 1,
+        };
         true
     }
 

@@ -278,3 +278,22 @@ fn nothing_is_left_when_everything_has_ended() {
     );
     assert_eq!(lab.harness.scheduler.next_timeout(), None);
 }
+
+#[test]
+fn a_call_without_a_host_ends_in_time_although_its_tool_is_paused_for_longer() {
+    let mut lab = Lab::new();
+    let worker = lab.worker(1);
+    let execution = lab.submit(batch(vec![call(), call()]));
+    let pause = AttemptFailure::ToolError {
+        retryable: true,
+        retry_after: Some(s(60)),
+    };
+    lab.fails(nth(execution, 0), pause);
+    lab.drains(worker, true);
+    lab.pass(s(25));
+    assert_eq!(
+        lab.outcome(nth(execution, 1)),
+        Some(Outcome::Unavailable),
+        "after worker_wait, 20 s"
+    );
+}

@@ -1,6 +1,6 @@
 //! Which ready call starts first, and that none starves.
 
-use toolwave_scheduler::{CallKey, CallSpec, ExecutionKey, WorkerKey};
+use toolwave_scheduler::{CallKey, CallSpec, ExecutionKey, ToolKey, ToolSpec, WorkerKey};
 
 use crate::common::{
     lab::{Lab, OTHER_TOOL, TOOL, batch, call, nth, urgent},
@@ -180,6 +180,71 @@ fn an_execution_that_waited_for_something_else_has_saved_no_turns() {
 }
 
 #[test]
+fn what_an_execution_was_served_counts_with_every_tool() {
+    let mut lab = Lab::new();
+    let third_tool = ToolKey(2);
+    lab.declare(third_tool, ToolSpec::default());
+    let of_tool = |tool: ToolKey| CallSpec { tool, ..call() };
+    let first = lab.submit(batch(vec![of_tool(TOOL), of_tool(OTHER_TOOL)]));
+    let second = lab.submit(batch(vec![of_tool(third_tool)]));
+    lab.worker_with(2, &[TOOL, OTHER_TOOL, third_tool]);
+    assert_eq!(
+        lab.started_order(),
+        [nth(first, 0), nth(second, 0)],
+        "the second slot is not the first execution's again"
+    );
+}
+
+#[test]
+fn an_execution_that_ran_and_was_idle_since_has_saved_no_turns() {
+    let mut lab = Lab::new();
+    // The first call of `idle` runs at once; the other twenty wait for its end.
+    let mut calls = batch(vec![call(); 21]);
+    for waiting in 1..21 {
+        calls = calls.after(0, waiting);
+    }
+    let idle = lab.submit(calls);
+    lab.worker(2);
+    let busy = lab.submit(batch(vec![call(); 100]));
+    for _ in 0..40 {
+        let running = lab
+            .started_order()
+            .into_iter()
+            .find(|c| c.execution == busy && lab.flight(*c).is_some());
+        lab.succeeds(running.expect("the busy execution has calls for all that time"));
+    }
+    let before = lab.started_order().len();
+    lab.succeeds(nth(idle, 0));
+    let order = work_off(&mut lab, before + 20);
+    let (a, b) = (of(&order[before..], busy), of(&order[before..], idle));
+    assert!(a.abs_diff(b) <= 3, "{a} to {b} of the last 20");
+}
+
+#[test]
+fn calls_that_waited_are_not_held_to_one_a_turn_of_aging() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    let mut running = nth(lab.submit(batch(vec![urgent(3)])), 0);
+    let patient = lab.submit(batch(vec![call(); 10]));
+    let mut seconds = 0;
+    while of(&lab.started_order(), patient) < 10 {
+        assert!(
+            seconds < 40,
+            "ten calls that waited for as long take their turns together"
+        );
+        lab.submit(batch(vec![urgent(3)]));
+        lab.pass(s(1));
+        lab.succeeds(running);
+        let order = lab.started_order();
+        running = *order
+            .iter()
+            .find(|call| lab.flight(**call).is_some())
+            .expect("one slot, and always work");
+        seconds += 1;
+    }
+}
+
+#[test]
 fn the_lowest_priority_is_not_starved_by_an_endless_stream_of_higher_ones() {
     let mut lab = Lab::new();
     lab.worker(1);
@@ -201,6 +266,25 @@ fn the_lowest_priority_is_not_starved_by_an_endless_stream_of_higher_ones() {
     assert!(
         seconds >= 14,
         "it went first after {seconds} s: priorities mean something"
+    );
+}
+
+#[test]
+fn a_long_backlog_of_the_lowest_priority_that_is_served_does_not_hold_up_an_urgent_call() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    let backlog = lab.submit(batch(vec![call(); 200]));
+    for index in 0..60 {
+        lab.pass(s(1));
+        lab.succeeds(nth(backlog, index));
+    }
+    let urgent = lab.submit(batch(vec![urgent(3)]));
+    let before = lab.started_order().len();
+    let order = work_off(&mut lab, before + 2);
+    assert!(
+        of(&order[before..], urgent) == 1,
+        "two slots came free, and it got none: {:?}",
+        &order[before..]
     );
 }
 

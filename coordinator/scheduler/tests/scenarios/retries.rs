@@ -1,5 +1,7 @@
 //! When a call is tried again, where, and when it is not.
 
+use std::time::Duration;
+
 use toolwave_scheduler::{
     Action, AttemptEnd, AttemptFailure, CallSpec, Cause, Outcome, Resolution, RetryPolicy, ToolSpec,
 };
@@ -446,4 +448,49 @@ fn a_slow_tool_is_declared_again_and_keeps_its_pause() {
     );
     assert_eq!(dispatches(&lab.pass(ms(4999))), []);
     assert_eq!(dispatches(&lab.pass(ms(1))).len(), 1);
+}
+
+#[test]
+fn the_first_refusal_costs_no_wait_and_later_ones_back_off_like_errors() {
+    let mut waits = [Duration::ZERO; 3];
+    for seed in 0..60 {
+        let mut lab = Lab::with(|config| {
+            config.seed = seed;
+            config.ejection_threshold = 100;
+        });
+        lab.worker(1);
+        let execution = lab.submit(batch(vec![CallSpec {
+            retry: RetryPolicy::default(),
+            ..call()
+        }]));
+        for longest in &mut waits {
+            let actions = lab.fails(nth(execution, 0), AttemptFailure::Refused);
+            let backoff = actions.iter().find_map(|action| match action {
+                Action::Retry { backoff, .. } => Some(*backoff),
+                _ => None,
+            });
+            *longest = (*longest).max(backoff.expect("it is tried again"));
+            lab.pass(s(1));
+        }
+    }
+    assert_eq!(waits[0], Duration::ZERO);
+    assert!((ms(150)..=ms(200)).contains(&waits[1]), "{waits:?}");
+    assert!((ms(300)..=ms(400)).contains(&waits[2]), "{waits:?}");
+}
+
+#[test]
+fn the_record_of_an_attempt_says_whether_it_began() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    let execution = lab.submit(batch(vec![call()]));
+    lab.fails(nth(execution, 0), AttemptFailure::Refused);
+    lab.fails(nth(execution, 0), RETRYABLE);
+    lab.succeeds(nth(execution, 0));
+    let call = lab.finished(nth(execution, 0)).expect("it has ended");
+    let began: Vec<bool> = call
+        .attempts
+        .iter()
+        .map(|attempt| attempt.started_at.is_some())
+        .collect();
+    assert_eq!(began, [false, true, true]);
 }

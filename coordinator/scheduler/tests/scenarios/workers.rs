@@ -466,3 +466,25 @@ fn a_session_that_is_not_known_changes_nothing() {
     assert!(matches!(actions.as_slice(), [Action::Late { .. }]));
     assert_eq!(lab.outcome(nth(execution, 0)), None);
 }
+
+#[test]
+fn an_abort_is_told_once_a_session() {
+    let mut lab = Lab::new();
+    let worker = lab.worker(1);
+    let execution = lab.submit(batch(vec![call()]));
+    let attempt = lab.attempt(nth(execution, 0));
+    lab.cancel(execution);
+    lab.pass(s(9));
+    assert_eq!(
+        aborts(&lab.actions),
+        [attempt],
+        "heartbeats that still list it do not repeat it"
+    );
+    lab.breaks(worker);
+    lab.rejoin(worker, &[attempt]);
+    assert_eq!(
+        aborts(&lab.actions),
+        [attempt, attempt],
+        "the new session is told again"
+    );
+}
