@@ -51,3 +51,17 @@ impl fmt::Display for AttemptKey {
         write!(f, "{}#{}", self.call, self.number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_read_as_execution_call_and_attempt() {
+        let call = CallKey {
+            execution: ExecutionKey(7),
+            index: 3,
+        };
+        assert_eq!(AttemptKey { call, number: 2 }.to_string(), "7/3#2");
+    }
+}

@@ -15,6 +15,7 @@ mod fleet;
 mod ids;
 mod lifecycle;
 mod outcome;
+mod placement;
 pub mod plan;
 mod pool;
 mod queue;

@@ -219,7 +219,7 @@ fn finish(
     execution.open -= 1;
     release_dependents(execution, index, outcome, cause, steps);
     open_wave(execution, index, steps);
-    if execution.fail_fast && !matches!(outcome, Outcome::Succeeded) && execution.open > 0 {
+    if execution.fail_fast && !matches!(outcome, Outcome::Succeeded) {
         execution.fail_fast = false;
         fail_fast(execution, index, steps);
     }
@@ -270,12 +270,8 @@ fn open_wave(execution: &mut Execution, index: u32, steps: &mut Steps) {
         let Some(members) = barrier.members.get_mut(barrier.wave as usize) else {
             return;
         };
-        for member in std::mem::take(members).into_iter().rev() {
-            let call = &execution.calls[member as usize];
-            if call.state == CallState::Waiting && call.waits_for == 0 {
-                steps.starts.push(member);
-            }
-        }
+        // Their dependencies are all of waves that have ended; those that have ended themselves do not start.
+        steps.starts.extend(std::mem::take(members).into_iter().rev());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Action, Config, Event, Time, ToolStatus, Totals, WorkerStatus, attempt, cluster::Cluster,
-    execution::Executions, fleet, lifecycle, timers::Timer,
+    execution::Executions, fleet, lifecycle, placement, timers::Timer,
 };
 
 /// The state machine. One instance, one owner.
@@ -75,7 +75,7 @@ impl Scheduler {
 
     /// Gives ready calls to free slots; the driver calls it once per drained batch of events and timeouts.
     pub fn dispatch(&mut self, now: Time, out: &mut Vec<Action>) {
-        attempt::dispatch(&mut self.cluster, &mut self.executions, now, out);
+        placement::dispatch(&mut self.cluster, &mut self.executions, now, out);
     }
 
     /// Fires every timer that is due.

@@ -152,6 +152,7 @@ fn a_call_that_waits_for_itself_is_a_cycle_of_one() {
 fn a_plan_of_nothing_is_empty() {
     let plan = Plan::new(0, &[]).unwrap();
     assert!(plan.is_empty() && plan.waves().is_empty() && plan.wave_count() == 0);
+    assert!(!Plan::new(1, &[]).expect("one call has no cycle").is_empty());
 }
 
 #[test]
