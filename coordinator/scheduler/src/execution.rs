@@ -105,7 +105,7 @@ pub(crate) enum CallState {
 
 impl Execution {
     /// As submitted, with every call waiting.
-    pub(crate) fn new(submission: Submission, turn: u64) -> Self {
+    pub(crate) fn new(submission: Submission) -> Self {
         let Submission {
             execution,
             tenant,
@@ -141,7 +141,7 @@ impl Execution {
             barrier,
             in_flight: 0,
             queued: 0,
-            turn,
+            turn: 0,
             parked: SmallVec::new(),
             timer: None,
         }

@@ -70,8 +70,8 @@ pub(crate) fn submit(
     );
     out.push(Action::Admitted(Admitted { execution: key }));
     cluster.queued_calls += submission.calls.len();
-    let turn = cluster.tenants.admit(submission.tenant);
-    let execution = executions.entry(key).or_insert(Execution::new(submission, turn));
+    cluster.tenants.admit(submission.tenant);
+    let execution = executions.entry(key).or_insert(Execution::new(submission));
     if execution.deadline <= now {
         return end_all(cluster, executions, now, key, None, out);
     }

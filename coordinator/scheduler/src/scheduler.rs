@@ -34,7 +34,7 @@ impl Scheduler {
                 lifecycle::resolved(cluster, executions, now, call, resolution, out);
             }
             Event::ToolDeclared { tool, spec } => {
-                lifecycle::declared(cluster, executions, now, tool, spec, out)
+                lifecycle::declared(cluster, executions, now, tool, spec, out);
             }
             Event::WorkerJoined {
                 session,
@@ -151,6 +151,7 @@ impl Scheduler {
             workers: self.cluster.workers.len(),
             timers: self.cluster.timers.len(),
             queues: self.cluster.queues.len() + tools().map(|tool| tool.queues.len()).sum::<usize>(),
+            tenants: self.cluster.tenants.len(),
             undeclared_tools: tools().filter(|tool| tool.spec.is_none()).count(),
         }
     }

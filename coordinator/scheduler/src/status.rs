@@ -64,6 +64,8 @@ pub struct Totals {
     pub timers: usize,
     /// Ready queues, counted where they are kept and where their tools list them.
     pub queues: usize,
+    /// Tenants with executions or attempts.
+    pub tenants: usize,
     /// Tools that were called and never declared.
     pub undeclared_tools: usize,
 }

@@ -33,15 +33,9 @@ impl Tenants {
         }
     }
 
-    /// An execution of it is admitted; the turn that it starts with. It is behind those that wait already.
-    pub(crate) fn admit(&mut self, key: TenantKey) -> u64 {
-        let clock = self.clock;
-        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant {
-            turn: clock + 1,
-            ..Tenant::default()
-        });
-        tenant.executions += 1;
-        tenant.clock + 1
+    /// An execution of it is admitted.
+    pub(crate) fn admit(&mut self, key: TenantKey) {
+        self.tenants.entry(key).or_default().executions += 1;
     }
 
     /// An execution of it has ended.
@@ -52,8 +46,9 @@ impl Tenants {
         self.forget_idle(key);
     }
 
-    /// A call of it is ready. `turn` is that of its execution, `first` says that this had no ready call: what
-    /// was idle has saved no turns.
+    /// A call of it is ready. `turn` is that of its execution, `first` says that this had no ready call. What was
+    /// idle, or is new, has saved no turns: it goes behind those that wait already. What has ready calls keeps
+    /// its turn, or whoever gets new calls often would never have one.
     pub(crate) fn queue(&mut self, key: TenantKey, turn: &mut u64, first: bool) {
         let clock = self.clock;
         if let Some(tenant) = self.tenants.get_mut(&key) {
@@ -105,6 +100,11 @@ impl Tenants {
     /// Turns taken.
     pub(crate) fn turn(&self, key: TenantKey) -> u64 {
         self.tenants.get(&key).map_or(0, |tenant| tenant.turn)
+    }
+
+    /// How many are known.
+    pub(crate) fn len(&self) -> usize {
+        self.tenants.len()
     }
 
     fn forget_idle(&mut self, key: TenantKey) {

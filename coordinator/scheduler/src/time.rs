@@ -47,3 +47,20 @@ impl fmt::Display for Time {
         write!(f, "{:?}", self.since_origin())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_reads_as_the_time_since_the_origin() {
+        assert_eq!((Time::ZERO + Duration::from_millis(1500)).to_string(), "1.5s");
+    }
+
+    #[test]
+    fn times_beyond_the_range_are_the_last_one() {
+        assert_eq!(Time::ZERO + Duration::MAX, Time::MAX);
+        assert_eq!(Time::from_duration(Duration::MAX), Time::MAX);
+        assert_eq!(Time::ZERO.since(Time::MAX), Duration::ZERO);
+    }
+}

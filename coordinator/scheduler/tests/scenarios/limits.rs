@@ -297,3 +297,22 @@ fn a_call_without_a_host_ends_in_time_although_its_tool_is_paused_for_longer() {
         "after worker_wait, 20 s"
     );
 }
+
+#[test]
+fn what_is_asked_about_a_tool_is_answered() {
+    let mut lab = Lab::new();
+    lab.worker(2);
+    lab.worker_with(1, &[OTHER_TOOL]);
+    lab.submit(batch(vec![call(); 5]));
+    let statuses = lab.harness.scheduler.tools();
+    let of_tool = statuses
+        .iter()
+        .find(|status| status.tool == TOOL)
+        .expect("it was declared");
+    assert_eq!((of_tool.workers, of_tool.in_flight, of_tool.queued), (1, 2, 3));
+    let other = statuses
+        .iter()
+        .find(|status| status.tool == OTHER_TOOL)
+        .expect("it was declared");
+    assert_eq!((other.workers, other.in_flight, other.queued), (2, 0, 0));
+}

@@ -1,6 +1,8 @@
 //! Which ready call starts first, and that none starves.
 
-use toolwave_scheduler::{CallKey, CallSpec, ExecutionKey, ToolKey, ToolSpec, WorkerKey};
+use toolwave_scheduler::{
+    CallKey, CallSpec, ExecutionKey, Preparation, Resolution, ToolKey, ToolSpec, WorkerKey,
+};
 
 use crate::common::{
     lab::{Lab, OTHER_TOOL, TOOL, batch, call, nth, urgent},
@@ -117,6 +119,64 @@ fn a_tenant_that_was_idle_has_saved_no_turns() {
     let order = work_off(&mut lab, 60);
     let (a, b) = (of(&order[40..], early), of(&order[40..], late));
     assert!(a.abs_diff(b) <= 2, "{a} to {b} of the last 20");
+}
+
+#[test]
+fn a_tenant_that_ran_and_was_idle_since_has_saved_no_turns() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    // Two calls wait at once before the idle time, so that the tenant's backlog is seen to come and to go.
+    let before = lab.submit(batch(vec![call(); 2]).tenant(2));
+    lab.succeeds(nth(before, 0));
+    let busy = lab.submit(batch(vec![call(); 100]).tenant(1));
+    lab.succeeds(nth(before, 1));
+    work_off(&mut lab, 40);
+    let late = lab.submit(batch(vec![call(); 100]).tenant(2));
+    let order = work_off(&mut lab, 60);
+    let (a, b) = (of(&order[40..], busy), of(&order[40..], late));
+    assert!(a.abs_diff(b) <= 2, "{a} to {b} of the last 20");
+}
+
+#[test]
+fn a_tenant_that_submits_all_the_time_keeps_its_turns() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    let steady = lab.submit(batch(vec![call(); 100]).tenant(1));
+    lab.submit(batch(vec![call(); 3]).tenant(2));
+    for started in 1..40 {
+        work_off(&mut lab, started);
+        lab.submit(batch(vec![call()]).tenant(2));
+    }
+    let order = lab.started_order();
+    let a = of(&order, steady);
+    assert!(a.abs_diff(order.len() - a) <= 3, "{a} of {}", order.len());
+}
+
+#[test]
+fn an_execution_whose_calls_become_ready_one_by_one_keeps_its_turns() {
+    let mut lab = Lab::new();
+    lab.worker(1);
+    let steady = lab.submit(batch(vec![call(); 100]));
+    let resolved_first = CallSpec {
+        preparation: Preparation::Resolve,
+        ..call()
+    };
+    let trickling = lab.submit(batch(vec![resolved_first; 60]));
+    let ready = Resolution::Ready {
+        safe_to_repeat: false,
+        timeout: s(30),
+        retry: call().retry,
+    };
+    for index in 0..3 {
+        lab.resolve(nth(trickling, index), ready);
+    }
+    for started in 1..40 {
+        work_off(&mut lab, started);
+        lab.resolve(nth(trickling, started as u32 + 2), ready);
+    }
+    let order = lab.started_order();
+    let a = of(&order, steady);
+    assert!(a.abs_diff(order.len() - a) <= 3, "{a} of {}", order.len());
 }
 
 #[test]
