@@ -133,11 +133,11 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
         if let Some(environment) = environment {
             program.env("TOOLWAVE_COORDINATOR_LISTEN", environment);
         }
-        let status = soon("the end of the program", program.output())
+        let output = soon("the end of the program", program.output())
             .await
             .expect("it runs");
         assert_eq!(
-            status.code(),
+            output.status.code(),
             Some(if good { 0 } else { 78 }),
             "{flag:?} {environment:?}"
         );

@@ -2,7 +2,7 @@
 //!
 //! Owns the order of things: settings, logs, tools, worker, exit code. All else is the library's.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
 use toolwave_config::{Problem, report};
@@ -107,11 +107,19 @@ fn built_wrong(origin: &Origin, error: &BuildError) -> Problem {
 
 fn write_logs(log: &Log) {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.level).unwrap_or_default();
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colour)
         .with_writer(std::io::stderr);
     match log.format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),
     }
+    // A tool that panics is an event of the log like others, not a text between its lines. The message stays out:
+    // it is the tool's, and may hold what it was called with.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked");
+    }));
 }

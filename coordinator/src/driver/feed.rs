@@ -191,3 +191,77 @@ impl Abandoned {
         keys.append(&mut self.keys.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed() -> (Arc<Feed>, FeedWriter, Arc<AtomicU64>) {
+        let payload_bytes = Arc::new(AtomicU64::new(0));
+        let feed = Arc::new(Feed::new(payload_bytes.clone()));
+        (feed.clone(), feed.into(), payload_bytes)
+    }
+
+    fn started() -> ExecutionNews {
+        let at = std::time::SystemTime::UNIX_EPOCH;
+        ExecutionNews::Started {
+            call: 0,
+            attempt: 1,
+            worker: "w".into(),
+            at,
+        }
+    }
+
+    fn finished() -> ExecutionNews {
+        ExecutionNews::Finished {
+            duration: std::time::Duration::ZERO,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_driver_that_is_gone_gets_an_end() {
+        let (waits, writer, _) = feed();
+        let admission = tokio::spawn(async move { waits.admission().await });
+        drop(writer);
+        assert_eq!(admission.await.expect("no panic"), Err(SubmitError::Closed));
+        let (waits, writer, _) = feed();
+        writer.answer(Ok(()));
+        assert_eq!(waits.admission().await, Ok(()));
+        let news = tokio::spawn(async move { waits.next().await.is_none() });
+        drop(writer);
+        assert!(news.await.expect("no panic"));
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_loses_what_is_for_watchers_and_never_an_end() {
+        let (reader, writer, _) = feed();
+        let mut news: Vec<ExecutionNews> = (0..2 * WATCHED_AT_MOST).map(|_| started()).collect();
+        news.push(finished());
+        writer.publish(&mut news);
+        drop(writer);
+        let got = reader.next().await.expect("news");
+        assert!(got.len() <= WATCHED_AT_MOST + 1, "{}", got.len());
+        assert!(matches!(got.last(), Some(ExecutionNews::Finished { .. })));
+        assert!(reader.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn news_of_which_nobody_reads_are_not_kept() {
+        let (reader, writer, _) = feed();
+        assert!(reader.leave(), "it had not ended");
+        writer.publish(&mut vec![finished()]);
+        drop(writer);
+        assert!(reader.next().await.is_none());
+        assert!(!reader.leave(), "it has ended");
+    }
+
+    #[test]
+    fn bytes_are_held_until_both_ends_are_gone() {
+        let (reader, writer, payload_bytes) = feed();
+        writer.hold(7);
+        drop(writer);
+        assert_eq!(payload_bytes.load(Ordering::Relaxed), 7);
+        drop(reader);
+        assert_eq!(payload_bytes.load(Ordering::Relaxed), 0);
+    }
+}
