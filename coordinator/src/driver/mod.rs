@@ -37,6 +37,11 @@ use crate::worker::declarations::Declarations;
 
 /// Frames and answers that are taken in one round.
 const INPUTS_A_ROUND: usize = 256;
+/// A timer that is due for longer than this was missed: the process stood still, and not its workers.
+const STALL: Duration = Duration::from_millis(500);
+/// After a stall, the time for what waits in sockets to be read before any timer fires: heartbeats, and
+/// workers that dialled again because nobody answered.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// Requests that are taken in one round.
 const REQUESTS_A_ROUND: usize = 64;
 
@@ -73,6 +78,8 @@ pub(crate) struct Driver {
     dead: Vec<SessionKey>,
     admission: Admission,
     late_reports: u64,
+    /// No timer fires before this: see [`CATCH_UP`].
+    catches_up_until: Time,
     stopping: bool,
 }
 
@@ -117,6 +124,7 @@ impl Driver {
             dead: Vec::new(),
             admission: Admission::default(),
             late_reports: 0,
+            catches_up_until: Time::ZERO,
             stopping: false,
         }
     }
@@ -130,7 +138,7 @@ impl Driver {
         tokio::pin!(timer);
         let mut armed = None;
         while !self.stopping {
-            let due = self.scheduler.next_timeout();
+            let due = self.due();
             if due != armed {
                 armed = due;
                 if let Some(due) = due {
@@ -171,13 +179,7 @@ impl Driver {
         for input in inputs.drain(..) {
             self.input(input);
         }
-        if self
-            .scheduler
-            .next_timeout()
-            .is_some_and(|due| due <= self.clock.now)
-        {
-            self.scheduler.handle_timeout(self.clock.now, &mut self.actions);
-        }
+        self.fire_timers();
         for request in requests.drain(..) {
             self.request(request);
         }
@@ -208,6 +210,33 @@ impl Driver {
         }
         self.executions.publish();
         self.answer_drained();
+    }
+
+    /// When a timer may fire next.
+    fn due(&self) -> Option<Time> {
+        self.scheduler
+            .next_timeout()
+            .map(|due| due.max(self.catches_up_until))
+    }
+
+    /// Fires what is due, unless the process stood still since: silence of workers is then its own.
+    fn fire_timers(&mut self) {
+        let Some(late) = self
+            .due()
+            .filter(|due| *due <= self.clock.now)
+            .map(|due| self.clock.now.since(due))
+        else {
+            return;
+        };
+        if late > STALL {
+            tracing::warn!(
+                ?late,
+                "the coordinator stood still; workers have time to be heard before timers fire"
+            );
+            self.catches_up_until = self.clock.now + CATCH_UP;
+        } else {
+            self.scheduler.handle_timeout(self.clock.now, &mut self.actions);
+        }
     }
 
     /// One event for the scheduler.
