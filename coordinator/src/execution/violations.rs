@@ -22,7 +22,7 @@ pub struct Violation {
     pub description: String,
 }
 
-/// All that is wrong; the first [`LISTED`] kept, the others counted.
+/// All that is wrong; the first `LISTED` are kept, the others counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations {
     kept: Vec<Violation>,
