@@ -98,7 +98,7 @@ reasons! {
     NumberOutOfRange "NUMBER_OUT_OF_RANGE" Place::Call("REJECTED"), "A number in the parameters is not finite, or too large for a double.";
     ParamsSchema "PARAMS_SCHEMA" Place::Call("REJECTED"), "The parameters do not fit the tool's JSON Schema; every violation is listed.";
     ReferenceNotFound "REFERENCE_NOT_FOUND" Place::Call("REJECTED"), "A reference leads nowhere in the result that it names; the message says what was there.";
-    BrokenContract "BROKEN_CONTRACT" Place::Call("FAILED"), "The tool panicked, or answered with what is no result.";
+    BrokenContract "BROKEN_CONTRACT" Place::Call("FAILED"), "The tool panicked, or answered with what is no result, and its worker has no more exact word (`TOOL_PANICKED`, `BROKEN_OUTPUT`, `INVALID_RESULT`).";
     ResultTooLarge "RESULT_TOO_LARGE" Place::Call("FAILED"), "The result is over the size limit.";
     ToolError "TOOL_ERROR" Place::Call("FAILED"), "The tool returned an error without a code of its own.";
     Poison "POISON" Place::Call("FAILED"), "Attempts of the call ended the sessions of several workers; it is not tried on another.";
