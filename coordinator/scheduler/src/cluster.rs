@@ -197,16 +197,12 @@ impl Cluster {
     /// Takes a slot, and a place under every limit.
     pub(crate) fn occupy(&mut self, now: Time, key: WorkerKey, attempt: AttemptKey, counted: Counted) {
         self.in_flight += 1;
-        let mut per_worker = false;
         if let Some(tool) = self.tools.get_mut(&counted.tool) {
             tool.count_start(now);
-            per_worker = tool.per_worker().is_some();
         }
         if let Some(worker) = self.workers.get_mut(&key) {
             worker.dispatches += 1;
-            if per_worker {
-                *worker.by_tool.entry(counted.tool).or_default() += 1;
-            }
+            *worker.by_tool.entry(counted.tool).or_default() += 1;
             let sequence = worker.dispatches;
             worker.occupied.insert(
                 attempt,
@@ -218,22 +214,6 @@ impl Cluster {
             );
         }
         self.refresh(key);
-    }
-
-    /// A tool got a limit per worker, or lost it: what is in flight already counts too, or is counted no more.
-    pub(crate) fn recount_by_worker(&mut self, tool: ToolKey, counts: bool) {
-        for worker in self.workers.values_mut() {
-            let live = worker
-                .occupied
-                .values()
-                .filter(|o| o.counted.is_some_and(|counted| counted.tool == tool));
-            let live = live.count() as u32;
-            if counts && live > 0 {
-                worker.by_tool.insert(tool, live);
-            } else {
-                worker.by_tool.remove(&tool);
-            }
-        }
     }
 
     /// Brings the lists in which a worker stands in line with its state, and its timer.

@@ -363,14 +363,10 @@ pub(crate) fn declared(
     out: &mut Vec<Action>,
 ) {
     let tool = cluster.tools.entry(key).or_default();
-    let counted = tool.per_worker().is_some();
     tool.spec = Some(spec);
-    let counts = tool.per_worker().is_some();
-    if counts != counted {
-        cluster.recount_by_worker(key, counts);
-    }
+    let waiting = std::mem::take(&mut tool.undeclared);
     cluster.dirty = true;
-    for call in std::mem::take(&mut cluster.tools.entry(key).or_default().undeclared) {
+    for call in waiting {
         uncount_undeclared(cluster);
         settle(
             cluster,

@@ -35,7 +35,7 @@ pub(crate) struct Worker {
     pub(crate) occupied: FxHashMap<AttemptKey, Occupancy>,
     /// Attempts under abort, by when their confirmation is due. May hold some that were confirmed.
     pub(crate) aborts: VecDeque<(Time, AttemptKey)>,
-    /// Live attempts by tool, kept for tools with a limit per worker.
+    /// Attempts that count against limits, by tool; also of tools without a limit, which may come to have one.
     pub(crate) by_tool: FxHashMap<ToolKey, u32>,
     /// Dispatches on the present session.
     pub(crate) dispatches: u64,
