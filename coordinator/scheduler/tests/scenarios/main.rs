@@ -6,5 +6,6 @@ mod common;
 mod ends;
 mod limits;
 mod order;
+mod reports;
 mod retries;
 mod workers;
