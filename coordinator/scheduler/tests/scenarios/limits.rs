@@ -1,6 +1,8 @@
 //! Limits: all of them queue, none of them leaks, and nothing is accepted and then forgotten.
 
-use toolwave_scheduler::{Action, AttemptEnd, AttemptFailure, CallSpec, Event, Outcome, Refusal, ToolSpec};
+use toolwave_scheduler::{
+    Action, AttemptEnd, AttemptFailure, CallSpec, Event, Outcome, Refusal, ToolKey, ToolSpec,
+};
 
 use crate::common::{
     lab::{Lab, OTHER_TOOL, TOOL, batch, call, dispatches, nth},
@@ -315,4 +317,20 @@ fn what_is_asked_about_a_tool_is_answered() {
         .find(|status| status.tool == OTHER_TOOL)
         .expect("it was declared");
     assert_eq!((other.workers, other.in_flight, other.queued), (2, 0, 0));
+}
+
+#[test]
+fn a_call_that_is_cancelled_while_it_waits_for_its_tool_to_be_declared_leaves_nothing() {
+    let mut lab = Lab::with(|config| config.startup_grace = s(20));
+    let unheard_of = CallSpec {
+        tool: ToolKey(9),
+        ..call()
+    };
+    let execution = lab.submit(batch(vec![unheard_of]));
+    lab.cancel(execution);
+    assert_eq!(
+        lab.harness.scheduler.totals(),
+        toolwave_scheduler::Totals::default()
+    );
+    assert_eq!(lab.harness.scheduler.next_timeout(), None);
 }

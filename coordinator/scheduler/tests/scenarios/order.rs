@@ -24,6 +24,16 @@ fn work_off(lab: &mut Lab, started: usize) -> Vec<CallKey> {
     lab.started_order()
 }
 
+/// Ends so many calls of an execution that always has one in flight.
+#[track_caller]
+fn end_one_by_one(lab: &mut Lab, execution: ExecutionKey, calls: usize) {
+    for _ in 0..calls {
+        let mut order = lab.started_order().into_iter();
+        let running = order.find(|call| call.execution == execution && lab.flight(*call).is_some());
+        lab.succeeds(running.expect("it has calls for all that time"));
+    }
+}
+
 fn of(order: &[CallKey], execution: ExecutionKey) -> usize {
     order.iter().filter(|call| call.execution == execution).count()
 }
@@ -193,15 +203,8 @@ fn a_tenant_whose_execution_waited_for_something_else_has_saved_no_turns() {
     }
     let waiting = lab.submit(waiting);
     let busy = lab.submit(batch(vec![call(); 200]).tenant(1));
-    let worker = lab.worker_with(1, &[TOOL]);
-    for _ in 0..50 {
-        let running = lab.harness.shadow.workers[&worker]
-            .taken
-            .keys()
-            .next()
-            .map(|attempt| attempt.call);
-        lab.succeeds(running.expect("the busy tenant has calls for all that time"));
-    }
+    lab.worker_with(1, &[TOOL]);
+    end_one_by_one(&mut lab, busy, 50);
     let before = lab.started_order().len();
     lab.succeeds(nth(waiting, 0));
     let order = work_off(&mut lab, before + 20);
@@ -223,15 +226,8 @@ fn an_execution_that_waited_for_something_else_has_saved_no_turns() {
     }
     let waiting = lab.submit(waiting);
     let busy = lab.submit(batch(vec![call(); 200]));
-    let worker = lab.worker_with(1, &[TOOL]);
-    for _ in 0..50 {
-        let running = lab.harness.shadow.workers[&worker]
-            .taken
-            .keys()
-            .next()
-            .map(|attempt| attempt.call);
-        lab.succeeds(running.expect("the busy execution has calls for all that time"));
-    }
+    lab.worker_with(1, &[TOOL]);
+    end_one_by_one(&mut lab, busy, 50);
     let before = lab.started_order().len();
     lab.succeeds(nth(waiting, 0));
     let order = work_off(&mut lab, before + 20);
@@ -266,13 +262,7 @@ fn an_execution_that_ran_and_was_idle_since_has_saved_no_turns() {
     let idle = lab.submit(calls);
     lab.worker(2);
     let busy = lab.submit(batch(vec![call(); 100]));
-    for _ in 0..40 {
-        let running = lab
-            .started_order()
-            .into_iter()
-            .find(|c| c.execution == busy && lab.flight(*c).is_some());
-        lab.succeeds(running.expect("the busy execution has calls for all that time"));
-    }
+    end_one_by_one(&mut lab, busy, 40);
     let before = lab.started_order().len();
     lab.succeeds(nth(idle, 0));
     let order = work_off(&mut lab, before + 20);
