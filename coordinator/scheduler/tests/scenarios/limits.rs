@@ -306,6 +306,13 @@ fn what_is_asked_about_a_tool_is_answered() {
     lab.worker(2);
     lab.worker_with(1, &[OTHER_TOOL]);
     lab.submit(batch(vec![call(); 5]));
+    let totals = lab.harness.scheduler.totals();
+    assert_eq!(
+        (totals.executions, totals.queued_calls, totals.in_flight),
+        (1, 3, 2)
+    );
+    assert_eq!((totals.workers, totals.tenants), (2, 1));
+    assert_eq!(totals.queues, 2, "one, and its place in the list of its tool");
     let statuses = lab.harness.scheduler.tools();
     let of_tool = statuses
         .iter()

@@ -163,6 +163,25 @@ fn a_tenant_that_submits_all_the_time_keeps_its_turns() {
 }
 
 #[test]
+fn newcomers_that_come_all_the_time_do_not_hold_up_who_waits() {
+    // Executions of one tenant, then tenants: each newcomer has one call.
+    for tenants in [false, true] {
+        let mut lab = Lab::new();
+        lab.worker(1);
+        let steady = lab.submit(batch(vec![call(); 100]));
+        for started in 1..40 {
+            work_off(&mut lab, started);
+            let tenant = if tenants { started as u32 } else { 0 };
+            lab.submit(batch(vec![call()]).tenant(tenant));
+        }
+        let order = lab.started_order();
+        // Every round of turns has one newcomer more than the round before: 39 starts are eight rounds.
+        let a = of(&order, steady);
+        assert!(a >= 8, "{a} of {}", order.len());
+    }
+}
+
+#[test]
 fn an_execution_whose_calls_become_ready_one_by_one_keeps_its_turns() {
     let mut lab = Lab::new();
     lab.worker(1);
