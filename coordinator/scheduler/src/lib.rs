@@ -4,6 +4,21 @@
 //! [`Scheduler::handle_timeout`]). It never awaits, locks, reads a clock or draws entropy, and it moves no
 //! payload: calls are keys of a few bytes. The coordinator's driver owns the one instance and carries out
 //! its actions; tests replay lists of events.
+//!
+//! # Mutants that no test can tell apart
+//!
+//! `cargo mutants -p toolwave-scheduler` changes the code in some 680 ways. These changes alter nothing that can
+//! be seen from outside; every other is caught:
+//!
+//! - `placement::has_worker` with `||` for `&&`: it only saves the search for a call where no worker is free;
+//!   `choose_worker` finds none all the same.
+//! - `placement::two_of` without its arm for nothing to choose from: `has_worker` was asked before.
+//! - `placement::less_loaded` with `<=`: which of two equally loaded workers is taken is open.
+//! - `Cluster::arm_worker` and `arm_hostless` with `<=`: a timer is set to the time that it has.
+//! - `Plan::cycle` with `<=` at the end of its queue, which it never reaches, and with `>= 0`, which also visits
+//!   calls that lead into no cycle.
+//! - `retry::bound` with `<=`: both sides are equal then.
+//! - `Worker::is_free` with `slots >= 0` under probation: a worker without slots had nothing to be taken out for.
 
 mod action;
 mod attempt;
