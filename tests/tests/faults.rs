@@ -9,14 +9,14 @@ use toolwave_tests::{Binaries, Processes, Profile};
 use toolwave_worker::{CallContext, FunctionTool, Worker};
 
 /// Far longer than the lease that the test configures.
-const STANDSTILL: Duration = Duration::from_secs(3);
+const STANDSTILL: Duration = Duration::from_secs(7);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_that_stood_still_for_longer_than_the_lease_loses_no_worker() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("coordinator.toml");
-    let intervals = "heartbeat_interval = \"200ms\"\nsuspect_after = \"500ms\"\nself_fence = \"900ms\"\n\
-                     reconnect_grace = \"500ms\"\nlease = \"1s\"\n";
+    let intervals = "heartbeat_interval = \"500ms\"\nsuspect_after = \"1500ms\"\nself_fence = \"3s\"\n\
+                     reconnect_grace = \"2s\"\nlease = \"4s\"\n";
     std::fs::write(&config, intervals).unwrap();
     let binaries = Binaries::built(Profile::Dev).unwrap();
     let mut processes = Processes::start(binaries, &["--config", config.to_str().unwrap()]).unwrap();
