@@ -10,8 +10,7 @@
 //! `cargo mutants -p toolwave-scheduler` changes the code in some 680 ways. These changes alter nothing that can
 //! be seen from outside; every other is caught:
 //!
-//! - `placement::has_worker` with `||` for `&&`: it only saves the search for a call where no worker is free;
-//!   `choose_worker` finds none all the same.
+//! - `placement::takes_any_free_worker` always false: it only saves a search, which finds the same workers.
 //! - `placement::two_of` without its arm for nothing to choose from: `has_worker` was asked before.
 //! - `placement::less_loaded` with `<=`: which of two equally loaded workers is taken is open.
 //! - `Cluster::arm_worker` and `arm_hostless` with `<=`: a timer is set to the time that it has.

@@ -16,7 +16,7 @@ use crate::{
 
 /// Gives ready calls to free slots, best call first, until nothing fits.
 pub(crate) fn dispatch(cluster: &mut Cluster, executions: &mut Executions, now: Time, out: &mut Vec<Action>) {
-    if !std::mem::take(&mut cluster.dirty) {
+    if !cluster.dirty {
         return;
     }
     let queues: SmallVec<[QueueKey; 16]> = cluster.queues.keys().collect();
@@ -48,10 +48,8 @@ fn open_head(cluster: &mut Cluster, executions: &mut Executions, now: Time, key:
     if cluster.in_flight >= cluster.config.max_in_flight {
         return None;
     }
-    let queue = cluster.queues.queue(key)?;
-    let name = queue.tool;
-    let tool = cluster.tools.get(&name)?;
-    if !tool.below_limit() {
+    let name = cluster.queues.queue(key)?.tool;
+    if !cluster.tools.get(&name)?.below_limit() {
         return None;
     }
     // Without a worker nothing waits for rate or pause: a worker that comes brings the queue back here.
@@ -67,23 +65,24 @@ fn open_head(cluster: &mut Cluster, executions: &mut Executions, now: Time, key:
 
 /// Some worker could take a call of this queue.
 fn has_worker(cluster: &Cluster, key: QueueKey) -> bool {
-    let Some(queue) = cluster.queues.queue(key) else {
-        return false;
-    };
-    let Some(tool) = cluster.tools.get(&queue.tool) else {
-        return false;
-    };
-    if queue.avoids.is_empty() && tool.per_worker().is_none() {
-        return pools_of(cluster, key).any(|pool| !pool.free.is_empty());
+    if takes_any_free_worker(cluster, key) {
+        pools_of(cluster, key).any(|pool| !pool.free.is_empty())
+    } else {
+        !candidates(cluster, key).is_empty()
     }
-    !candidates(cluster, key).is_empty()
+}
+
+/// Every free worker of its pools is good for it: its calls avoid none, and its tool is not limited on each.
+fn takes_any_free_worker(cluster: &Cluster, key: QueueKey) -> bool {
+    cluster.queues.queue(key).is_some_and(|queue| {
+        let tool = cluster.tools.get(&queue.tool);
+        queue.avoids.is_empty() && tool.is_some_and(|tool| tool.per_worker().is_none())
+    })
 }
 
 /// The less loaded of two free workers picked at random.
 fn choose_worker(cluster: &mut Cluster, key: QueueKey) -> Option<WorkerKey> {
-    let queue = cluster.queues.queue(key)?;
-    let tool = cluster.tools.get(&queue.tool)?;
-    if !queue.avoids.is_empty() || tool.per_worker().is_some() {
+    if !takes_any_free_worker(cluster, key) {
         let candidates = candidates(cluster, key);
         let (a, b) = two_of(&mut cluster.rng, candidates.len())?;
         return Some(less_loaded(cluster, candidates[a], candidates[b]));

@@ -13,8 +13,7 @@ use toolwave_scheduler::{
 use super::{Driver, executions::Try, resolving::Job};
 use crate::{
     execution::prepared::{
-        CallFault, CallParameters, CallState, Detail, EndedAttempt, EndedAttemptFailure, EndedCall,
-        ExecutionNews, PreparedCall,
+        CallFault, CallParameters, Detail, EndedAttempt, EndedAttemptFailure, EndedCall, ExecutionNews,
     },
     handle::SubmitError,
     worker::outbox::{Assignment, Outbound},
@@ -97,18 +96,15 @@ impl Driver {
             execution.release(template.calls().iter().copied());
         }
         let words = &execution.words.calls[key.index as usize];
-        let call = PreparedCall {
-            id: words.id.clone(),
+        self.resolving.push(Job {
+            key,
             tool_name: words.tool.clone(),
             parameters,
-            priority: 0,
+            results,
             timeout,
-            queue_timeout: None,
             retry,
-            idempotency_key: words.idempotency_key.clone(),
-            state: CallState::Unresolved,
-        };
-        self.resolving.push(Job { key, call, results });
+            has_key: !words.idempotency_key.is_empty(),
+        });
     }
 
     fn dispatch(

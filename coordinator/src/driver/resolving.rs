@@ -12,7 +12,7 @@ use super::mailbox::Input;
 use crate::{
     catalogue::{Catalogue, DeclaredTool},
     execution::{
-        prepared::{CallFault, PreparedCall},
+        prepared::{CallFault, CallParameters},
         resolver,
     },
     worker::declarations::Declarations,
@@ -26,9 +26,14 @@ const QUEUE: usize = 64;
 /// A call whose dependencies are done.
 pub(crate) struct Job {
     pub(crate) key: CallKey,
-    pub(crate) call: PreparedCall,
+    pub(crate) tool_name: Arc<str>,
+    pub(crate) parameters: CallParameters,
     /// Of the calls that it refers to.
     pub(crate) results: SmallVec<[(u32, Bytes); 4]>,
+    /// The call's own, as [`Settled::new`] takes them.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) has_key: bool,
 }
 
 /// What came of it.
@@ -138,18 +143,19 @@ async fn work(
 }
 
 fn resolve(job: &Job, catalogue: &Catalogue, attempt_timeout: Duration) -> Resolved {
-    let Job { key, call, results } = job;
-    let tool = catalogue.tool(&call.tool_name).map(AsRef::as_ref);
+    let tool = catalogue.tool(&job.tool_name).map(AsRef::as_ref);
     let find = |index| {
-        results
+        job.results
             .iter()
             .find(|(of, _)| *of == index)
             .map(|(_, result)| result.clone())
     };
-    let outcome = resolver::resolve(call, tool, &find).map(|parameters| {
-        let has_key = !call.idempotency_key.is_empty();
-        let settled = Settled::new(tool, has_key, call.timeout, call.retry, attempt_timeout);
+    let outcome = resolver::resolve(&job.parameters, tool, &find).map(|parameters| {
+        let settled = Settled::new(tool, job.has_key, job.timeout, job.retry, attempt_timeout);
         Ready { parameters, settled }
     });
-    Resolved { call: *key, outcome }
+    Resolved {
+        call: job.key,
+        outcome,
+    }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    prepared::{CallFault, CallParameters, PreparedCall},
+    prepared::{CallFault, CallParameters},
     template::FindResult,
     text::clipped,
 };
@@ -14,17 +14,17 @@ use crate::{catalogue::DeclaredTool, error::Reason};
 /// Violations of a schema that one call lists.
 const LISTED: usize = 50;
 
-/// The parameters to dispatch `call` with: references replaced from `results`, good against the schema of
+/// The parameters to dispatch a call with: references replaced from `results`, good against the schema of
 /// `tool` as it is declared now.
 ///
 /// # Errors
 /// The call is to end as `REJECTED`, with this fault.
 pub fn resolve(
-    call: &PreparedCall,
+    parameters: &CallParameters,
     tool: Option<&DeclaredTool>,
     results: FindResult<'_>,
 ) -> Result<Bytes, CallFault> {
-    let text = match &call.parameters {
+    let text = match parameters {
         CallParameters::Text(text) => text.clone(),
         CallParameters::Template(template) => template.substitute(results)?,
     };
