@@ -7,8 +7,10 @@ mod deserializer;
 mod file;
 mod node;
 mod problem;
+mod threads;
 mod units;
 
 pub use file::{File, load};
 pub use problem::{EXIT_BAD_CONFIGURATION, Problem, report};
+pub use threads::{MAX_THREADS, runtime};
 pub use units::{duration, parse_duration, parse_size, size};

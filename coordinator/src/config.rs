@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use toolwave_config::{duration, size};
+use toolwave_config::{MAX_THREADS, duration, size};
 
 use crate::{execution::limits::RequestLimits, worker::outbox::LEAST_MESSAGE};
 
@@ -68,6 +68,8 @@ pub struct Config {
     pub max_tools_per_worker: usize,
     /// Streams (executions, sessions) at once on one connection.
     pub max_streams_per_connection: u32,
+    /// Threads that serve; 0: one where there are up to two cores, else one per core.
+    pub threads: usize,
     /// What one request may hold.
     pub requests: RequestLimits,
     /// What is written to standard error.
@@ -129,6 +131,7 @@ impl Default for Config {
             max_slots_per_worker: 10_000,
             max_tools_per_worker: 10_000,
             max_streams_per_connection: 10_000,
+            threads: 0,
             requests: RequestLimits::default(),
             log: Log::default(),
         }
@@ -172,6 +175,13 @@ impl Config {
             });
         }
         self.check_bounds(&mut wrong);
+        if self.threads > MAX_THREADS {
+            wrong.push(Wrong {
+                key: "threads",
+                what: format!("{} is too many", self.threads),
+                expected: format!("0 to {MAX_THREADS}"),
+            });
+        }
         self.check_health(&mut wrong);
         let level = &self.log.level;
         if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {

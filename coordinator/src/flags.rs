@@ -51,6 +51,9 @@ pub(crate) struct Flags {
     /// A worker not heard for this long is lost [default: 10s].
     #[arg(long, value_name = "DURATION", env = "TOOLWAVE_COORDINATOR_LEASE", value_parser = parse_duration)]
     lease: Option<Duration>,
+    /// Threads that serve; 0: one where there are up to two cores, else one per core [default: 0].
+    #[arg(long, value_name = "N", env = "TOOLWAVE_COORDINATOR_THREADS")]
+    threads: Option<usize>,
     /// error, warn, info, debug, trace, or directives [default: info].
     #[arg(long, value_name = "LEVEL", env = "TOOLWAVE_COORDINATOR_LOG_LEVEL")]
     log_level: Option<String>,
@@ -101,6 +104,7 @@ impl Flags {
         set(self.startup_grace, &mut config.startup_grace);
         set(self.worker_wait, &mut config.worker_wait);
         set(self.lease, &mut config.lease);
+        set(self.threads, &mut config.threads);
         set(self.log_level, &mut config.log.level);
         set(self.log_format, &mut config.log.format);
     }

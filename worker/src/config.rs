@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 
 use clap::{Parser, ValueEnum};
 use serde::Deserialize;
-use toolwave_config::{File, Problem, parse_duration, parse_size};
+use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
 use toolwave_worker::{
     tools::{Allow, Builtin},
     worker::{DEFAULT_COORDINATOR, DEFAULT_DRAIN_TIMEOUT, DEFAULT_MAX_PAYLOAD, DEFAULT_SLOTS},
@@ -76,6 +76,11 @@ pub(crate) struct Arguments {
     )]
     allow: Vec<Allow>,
 
+    /// Threads that serve and run tools that do not block; 0: one where there are up to two cores, else one per
+    /// core [default: 0]
+    #[arg(long, value_name = "N", env = "TOOLWAVE_WORKER_THREADS")]
+    threads: Option<usize>,
+
     /// How log lines look [default: text]
     #[arg(long, value_name = "FORMAT", env = "TOOLWAVE_WORKER_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -111,6 +116,7 @@ pub(crate) struct Config {
     pub(crate) max_parameters: u64,
     #[serde(with = "toolwave_config::size")]
     pub(crate) max_result: u64,
+    pub(crate) threads: usize,
     pub(crate) log: Log,
     pub(crate) builtin: Builtin,
 }
@@ -134,6 +140,7 @@ impl Default for Config {
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             max_parameters: DEFAULT_MAX_PAYLOAD,
             max_result: DEFAULT_MAX_PAYLOAD,
+            threads: 0,
             log: Log::default(),
             builtin: Builtin::default(),
         }
@@ -207,6 +214,7 @@ impl Config {
             put(&mut self.max_parameters, arguments.max_parameters),
         );
         set("--max-result", put(&mut self.max_result, arguments.max_result));
+        set("--threads", put(&mut self.threads, arguments.threads));
         set("--log-format", put(&mut self.log.format, arguments.log_format));
         set("--log-level", put(&mut self.log.level, arguments.log_level));
         set("--label", !arguments.labels.is_empty());
@@ -223,6 +231,10 @@ impl Config {
         if self.slots > MAX_SLOTS {
             let what = format!("is {}", self.slots);
             problems.push(origin.problem("slots", what, format!("0 to {MAX_SLOTS}")));
+        }
+        if self.threads > MAX_THREADS {
+            let what = format!("is {}", self.threads);
+            problems.push(origin.problem("threads", what, format!("0 to {MAX_THREADS}")));
         }
         if self.drain_timeout > MAX_DRAIN_TIMEOUT {
             let what = format!("is {}", humantime::format_duration(self.drain_timeout));

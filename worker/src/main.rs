@@ -12,10 +12,14 @@ use crate::config::{Arguments, Config, Log, LogFormat, Origin};
 
 mod config;
 
+/// As the coordinator's: see there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let check_only = arguments.check_config;
-    let (worker, log) = match prepare(arguments) {
+    let (worker, log, threads) = match prepare(arguments) {
         Ok(prepared) => prepared,
         Err(problems) => return report(&problems),
     };
@@ -24,8 +28,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     write_logs(&log);
-    // as many threads as cores
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match toolwave_config::runtime(threads) {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(error = %error, "no threads can be started");
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 /// Everything that can be found wrong before the first connection is told at once.
-fn prepare(arguments: Arguments) -> Result<(Worker, Log), Vec<Problem>> {
+fn prepare(arguments: Arguments) -> Result<(Worker, Log, usize), Vec<Problem>> {
     let (config, origin, mut problems) = Config::load(arguments)?;
     let tools = builtin_tools(&config.builtin).unwrap_or_else(|error| {
         problems.push(origin.problem("builtin", error.to_string(), ""));
@@ -69,7 +72,7 @@ fn prepare(arguments: Arguments) -> Result<(Worker, Log), Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let log = config.log.clone();
+    let (log, threads) = (config.log.clone(), config.threads);
     let mut builder = Worker::builder()
         .coordinator(config.coordinator)
         .slots(config.slots)
@@ -89,7 +92,7 @@ fn prepare(arguments: Arguments) -> Result<(Worker, Log), Vec<Problem>> {
     let worker = builder
         .build()
         .map_err(|error| vec![built_wrong(&origin, &error)])?;
-    Ok((worker, log))
+    Ok((worker, log, threads))
 }
 
 fn built_wrong(origin: &Origin, error: &BuildError) -> Problem {

@@ -207,6 +207,9 @@ fn validator(text: &[u8]) -> Result<Option<Arc<Validator>>, DeclarationError> {
     let Some(schema) = parse_schema("input_schema_json", text)? else {
         return Ok(None);
     };
+    if allows_any_object(&schema) {
+        return Ok(None);
+    }
     let built = jsonschema::options()
         .with_retriever(Nowhere)
         .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT))
@@ -218,6 +221,18 @@ fn validator(text: &[u8]) -> Result<Option<Arc<Validator>>, DeclarationError> {
             what: clipped(error.masked().to_string()),
         }),
     }
+}
+
+/// Parameters are objects whatever the schema says: one that asks for nothing else is not worth a parse of each.
+fn allows_any_object(schema: &Value) -> bool {
+    const ANNOTATIONS: [&str; 4] = ["$comment", "title", "description", "examples"];
+    schema.as_object().is_some_and(|schema| {
+        schema.iter().all(|(key, value)| match (key.as_str(), value) {
+            ("type", Value::String(kind)) => kind == "object",
+            ("$schema", value) => value.is_string(),
+            (key, _) => ANNOTATIONS.contains(&key),
+        })
+    })
 }
 
 /// Fetches nothing: a worker's schema must not make the coordinator read files or call hosts.
@@ -277,6 +292,25 @@ mod tests {
             with_schema(r#"{"$ref":"other.json"}"#).is_err(),
             "a relative reference has no base"
         );
+    }
+
+    #[test]
+    fn a_schema_that_asks_for_nothing_but_an_object_validates_nothing() {
+        for any in [
+            r#"{"type":"object"}"#,
+            r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"T","description":"d","type":"object"}"#,
+            "{}",
+        ] {
+            assert!(with_schema(any).expect(any).validator.is_none(), "{any}");
+        }
+        for some in [
+            r#"{"type":"object","required":["a"]}"#,
+            r#"{"type":["object","null"]}"#,
+            r#"{"maxProperties":1}"#,
+            "false",
+        ] {
+            assert!(with_schema(some).expect(some).validator.is_some(), "{some}");
+        }
     }
 
     #[test]
