@@ -12,7 +12,17 @@ pub mod error;
 pub mod execution;
 pub mod handle;
 mod server;
+mod wire;
 mod worker;
+
+/// What every dispatch goes through, for those who count its instructions; no part of the interface.
+#[doc(hidden)]
+pub mod counted {
+    pub use crate::worker::{
+        frame::Frame,
+        outbox::{Assignment, CallWords, Words},
+    };
+}
 
 pub use config::Config;
 pub use coordinator::{Coordinator, DrainReport, Failure, StartError};

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use prost::Message;
+use smallvec::SmallVec;
 use toolwave_coordinator::{
     catalogue::Catalogue,
     execution::{
@@ -39,7 +40,7 @@ fn ended(call: u32, outcome: Outcome, cause: Cause) -> EndedCall {
         cause,
         result: None,
         rejection: None,
-        attempts: Vec::new(),
+        attempts: SmallVec::new(),
         queue_time: Duration::ZERO,
         execution_time: Duration::from_millis(10),
         at: SystemTime::UNIX_EPOCH,
@@ -59,15 +60,14 @@ fn attempt(failure: AttemptFailure) -> EndedAttempt {
         worker: "w1".into(),
         started_at: SystemTime::UNIX_EPOCH,
         ended_at: SystemTime::UNIX_EPOCH,
-        failure: Some(EndedAttemptFailure { failure, fault: None }),
+        failure: Some(Box::new(EndedAttemptFailure { failure, fault: None })),
         late: false,
     }
 }
 
 fn error(answer: &mut Answer, ended: &EndedCall) -> v1::CallError {
     answer
-        .end(ended)
-        .without_result()
+        .end_without_result(ended)
         .error
         .expect("it did not succeed")
 }
@@ -80,14 +80,14 @@ fn results_that_do_not_fit_are_left_out_and_their_size_is_said() {
         let large = format!("\"{}\"", "x".repeat(10_000));
         let ends = (0..50)
             .map(|at| {
-                answer.end(&if at == 49 {
+                answer.end(Arc::new(if at == 49 {
                     succeeded(at, "1")
                 } else {
                     succeeded(at, large.clone())
-                })
+                }))
             })
             .collect();
-        let response = answer.response(ends, Duration::from_secs(1));
+        let response = answer.response(ends, Duration::from_secs(1)).into_message();
         assert!(response.encoded_len() <= limit, "{}", response.encoded_len());
         let there = response
             .results
@@ -113,8 +113,8 @@ fn results_that_do_not_fit_are_left_out_and_their_size_is_said() {
 fn a_result_that_no_value_can_hold_comes_as_text() {
     let mut answer = answer(1, 1 << 20, ResultForm::Value);
     let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
-    let ends = vec![answer.end(&succeeded(0, deep.clone()))];
-    let response = answer.response(ends, Duration::ZERO);
+    let ends = vec![answer.end(Arc::new(succeeded(0, deep.clone())))];
+    let response = answer.response(ends, Duration::ZERO).into_message();
     assert_eq!(
         response.results[0].result_form,
         Some(Form::ResultJson(deep.into()))

@@ -51,12 +51,8 @@ impl Binaries {
         if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
             return Ok(Self(folder.into()));
         }
-        // target/PROFILE/deps/NAME
         let executable = std::env::current_exe()?;
-        let target = executable
-            .ancestors()
-            .nth(3)
-            .context("the executable is not in a target folder")?;
+        let target = target_folder(&executable).context("the executable is not in a target folder")?;
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--bins"]);
         build.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
@@ -310,6 +306,15 @@ impl Processes {
     }
 }
 
+/// Of an executable `target/PROFILE/NAME`, or of a test's `target/PROFILE/deps/NAME`.
+fn target_folder(executable: &Path) -> Option<&Path> {
+    let folder = executable.parent()?;
+    if folder.ends_with("deps") {
+        return folder.ancestors().nth(2);
+    }
+    folder.parent()
+}
+
 /// The first loopback address with a port that a log names.
 fn listening_address(log: &str) -> Option<SocketAddr> {
     // a last line that is not whole yet may end within the port
@@ -336,6 +341,19 @@ mod tests {
             Some(5000)
         );
         assert_eq!(listening_address("INFO listening address=127.0.0.1:412"), None);
+    }
+
+    #[test]
+    fn the_target_folder_is_found_from_tests_and_from_programs() {
+        let target = Some(Path::new("/work/target"));
+        assert_eq!(
+            target_folder(Path::new("/work/target/debug/deps/faults-1f")),
+            target
+        );
+        assert_eq!(
+            target_folder(Path::new("/work/target/release/toolwave-bench")),
+            target
+        );
     }
 
     #[cfg(unix)]

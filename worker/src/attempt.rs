@@ -43,8 +43,8 @@ pub(crate) async fn perform(
     parameters: Bytes,
     context: CallContext,
     cancelled: CancellationToken,
+    started: Instant,
 ) -> Performed {
-    let started = Instant::now();
     let deadline = context.deadline();
     let parameters = if parameters.is_empty() {
         Bytes::from_static(b"{}")

@@ -42,6 +42,8 @@ pub(crate) struct Executor {
     /// The operator wants no dispatch here.
     operator_drains: bool,
     fenced: bool,
+    /// Attempts whose tool was called.
+    executed: u64,
 }
 
 /// What came of trying a call in the session's loop.
@@ -84,6 +86,7 @@ impl Executor {
             ending: false,
             operator_drains: false,
             fenced: false,
+            executed: 0,
         }
     }
 
@@ -183,6 +186,7 @@ impl Executor {
                 execution_time: None,
             });
         };
+        self.executed += 1;
         let mut running = Running::begin(attempt, &dispatch, &hosted);
         let call = CallIdentity {
             execution_id: dispatch.execution_id,
@@ -194,7 +198,7 @@ impl Executor {
         let context =
             CallContext::of_attempt(call, deadline, cancelled.clone(), attempt, self.progress.clone());
         let quick = hosted.quick;
-        let performing = attempt::perform(hosted, parameters, context, cancelled);
+        let performing = attempt::perform(hosted, parameters, context, cancelled, running.started);
         let task = if quick {
             match self.try_at_once(performing) {
                 AtOnce::Waits(task) => task,
@@ -356,6 +360,11 @@ impl Executor {
     /// Nothing runs, not even what has lost its coordinator.
     pub(crate) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.arriving.is_empty()
+    }
+
+    /// How many attempts have called their tool since the process began.
+    pub(crate) fn executed(&self) -> u64 {
+        self.executed
     }
 
     /// How many attempts run.

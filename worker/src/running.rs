@@ -24,7 +24,7 @@ const ENDLESS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(crate) struct Running {
     pub(crate) attempt: AttemptRef,
-    started: Instant,
+    pub(crate) started: Instant,
     timeout: Duration,
     pub(crate) safe_to_repeat: bool,
     stopping: Stopping,

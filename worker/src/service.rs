@@ -373,7 +373,7 @@ impl Service {
             }
             _ => {}
         }
-        tracing::info!(lost, "drained");
+        tracing::info!(lost, executed = self.attempts.executor.executed(), "drained");
     }
 }
 

@@ -288,6 +288,20 @@ async fn sleep_waits_as_long_as_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sleep_takes_fractions_of_a_millisecond_and_answers_the_number_it_was_given() {
+    // the clock's step is a millisecond: what shows is that 2.4 is not taken for 2
+    let before = tokio::time::Instant::now();
+    let result = tools().call("sleep", json!({"milliseconds": 2.4})).await.unwrap();
+    assert_eq!(result, json!({"slept_ms": 2.4}));
+    let slept = before.elapsed();
+    assert!(slept >= std::time::Duration::from_micros(2400), "{slept:?}");
+    assert_eq!(
+        tools().code("sleep", json!({"milliseconds": -0.1})).await,
+        "INVALID_PARAMETERS"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn sleep_ends_at_once_when_cancelled_and_refuses_more_than_an_hour() {
     let cancelled = CancellationToken::new();
     cancelled.cancel();

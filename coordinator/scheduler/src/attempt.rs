@@ -3,11 +3,10 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use crate::{
-    Action, AttemptEnd, AttemptFailure, AttemptKey, AttemptRecord, CallKey, Cause, Outcome, SessionKey, Time,
-    WorkerKey,
+    Action, AttemptEnd, AttemptFailure, AttemptKey, CallKey, Cause, Outcome, SessionKey, Time, WorkerKey,
     cluster::Cluster,
     execution::{CallState, Executions},
-    lifecycle::{Steps, abort, settle},
+    lifecycle::{Steps, abort, proceed, settle},
     queue::Head,
     retry,
     timers::Timer,
@@ -31,34 +30,19 @@ pub(crate) fn start(
     };
     cluster.dequeue(execution, head.call.index, head.lane, true);
     cluster.queued_calls -= 1;
-    cluster.tenants.take_turn(head.tenant, &mut execution.turn);
     execution.in_flight += 1;
-    let Some(call) = execution.call(head.call.index) else {
+    let Some(call) = execution.calls.get_mut(head.call.index as usize) else {
         return;
     };
-    let number = call.attempts.last().map_or(1, |last| last.number + 1);
     let attempt = AttemptKey {
         call: head.call,
-        number,
+        number: call.open_attempt(now, worker),
     };
-    call.charged += 1;
-    call.attempts.push(AttemptRecord {
-        number,
-        worker,
-        dispatched_at: now,
-        started_at: None,
-        ended_at: None,
-        failure: None,
-    });
-    call.state = CallState::InFlight {
-        attempt: number,
-        worker,
-    };
-    let due = now + call.timeout + cluster.config.timeout_slack;
+    let timeout = execution.terms.of(call.terms).timeout;
+    let due = now + timeout + cluster.config.timeout_slack;
     cluster.timers.arm(&mut call.timer, due, Timer::Call(head.call));
-    let (timeout, safe_to_repeat, tool) = (call.timeout, call.safe_to_repeat, call.tool);
+    let (safe_to_repeat, tool) = (call.safe_to_repeat, call.tool);
     let counted = Counted {
-        execution: head.call.execution,
         tenant: head.tenant,
         tool,
     };
@@ -83,10 +67,10 @@ pub(crate) fn started(
     let Some(&worker) = cluster.sessions.get(&session) else {
         return;
     };
-    let Some(call) = executions
-        .get_mut(&attempt.call.execution)
-        .and_then(|e| e.call(attempt.call.index))
-    else {
+    let Some(execution) = executions.get_mut(&attempt.call.execution) else {
+        return;
+    };
+    let Some(call) = execution.calls.get_mut(attempt.call.index as usize) else {
         return;
     };
     if !call.is_current(attempt, worker) {
@@ -106,7 +90,7 @@ pub(crate) fn started(
         // Known to be there.
         occupancy.sequence = 0;
     }
-    let due = now + call.timeout + cluster.config.timeout_slack;
+    let due = now + execution.terms.of(call.terms).timeout + cluster.config.timeout_slack;
     cluster
         .timers
         .arm(&mut call.timer, due, Timer::Call(attempt.call));
@@ -121,19 +105,26 @@ pub(crate) fn finished(
     (session, attempt, end): (SessionKey, AttemptKey, AttemptEnd),
     out: &mut Vec<Action>,
 ) {
-    let worker = cluster.sessions.get(&session).copied();
-    let occupancy = worker
-        .and_then(|worker| cluster.workers.get(&worker))
-        .and_then(|worker| worker.occupied.get(&attempt))
-        .map(|occupancy| occupancy.state);
-    let (Some(worker), Some(state)) = (worker, occupancy) else {
+    let key = cluster.sessions.get(&session).copied();
+    let worker = key.and_then(|key| cluster.workers.get_mut(&key));
+    let (Some(key), Some((worker, occupancy))) = (
+        key,
+        worker.and_then(|worker| worker.vacate(attempt).map(|occupancy| (worker, occupancy))),
+    ) else {
         out.push(Action::Late { attempt, session });
         return;
     };
-    count_health(cluster, now, worker, end);
-    cluster.release(worker, attempt, executions);
-    cluster.arm_worker(worker);
-    if state == OccupancyState::Aborting {
+    let is_out = worker.count_end(now, end, &cluster.config);
+    cluster.dirty |= cluster.pools.list(worker);
+    // Nothing else about its end makes the worker's timer due earlier.
+    if is_out {
+        cluster.arm_worker(key);
+    }
+    let mut execution = executions.get_mut(&attempt.call.execution);
+    if let Some(counted) = occupancy.counted {
+        cluster.uncount(counted, execution.as_deref_mut());
+    }
+    if occupancy.state == OccupancyState::Aborting {
         if end != AttemptEnd::Failed(AttemptFailure::Aborted) {
             out.push(Action::Late { attempt, session });
         }
@@ -141,37 +132,16 @@ pub(crate) fn finished(
     }
     match end {
         AttemptEnd::Succeeded => {
-            let Some(call) = executions
-                .get_mut(&attempt.call.execution)
-                .and_then(|e| e.call(attempt.call.index))
-            else {
-                return;
-            };
-            call.close_attempt(now, None);
+            let Some(execution) = execution else { return };
+            if let Some(call) = execution.call(attempt.call.index) {
+                call.close_attempt(now, None);
+            }
             let steps = Steps::end(attempt.call.index, Outcome::Succeeded, Cause::None);
-            settle(cluster, executions, now, attempt.call.execution, steps, out);
-        }
-        AttemptEnd::Failed(failure) => failed(cluster, executions, now, attempt, failure, out),
-    }
-}
-
-/// Counts what the end of an attempt says of its worker: never a tool's own error.
-fn count_health(cluster: &mut Cluster, now: Time, key: WorkerKey, end: AttemptEnd) {
-    let Some(worker) = cluster.workers.get_mut(&key) else {
-        return;
-    };
-    match end {
-        AttemptEnd::Failed(
-            AttemptFailure::BrokenContract | AttemptFailure::Refused | AttemptFailure::WorkerLost,
-        ) => {
-            if worker.count_fault(now, &cluster.config) {
-                cluster.refresh(key);
+            if proceed(cluster, execution, now, steps, out) {
+                executions.remove(&attempt.call.execution);
             }
         }
-        AttemptEnd::Succeeded | AttemptEnd::Failed(AttemptFailure::ToolError { .. }) => worker.count_good(),
-        AttemptEnd::Failed(
-            AttemptFailure::Aborted | AttemptFailure::TimedOut | AttemptFailure::ResultTooLarge,
-        ) => {}
+        AttemptEnd::Failed(failure) => failed(cluster, executions, now, attempt, failure, out),
     }
 }
 
@@ -188,20 +158,16 @@ pub(crate) fn failed(
         return;
     };
     let deadline = execution.deadline;
-    let Some(call) = execution.call(attempt.call.index) else {
+    let Some(call) = execution.calls.get_mut(attempt.call.index as usize) else {
         return;
     };
-    let CallState::InFlight {
-        attempt: number,
-        worker,
-    } = call.state
-    else {
+    let policy = execution.terms.of(call.terms).retry;
+    let CallState::InFlight { attempt: number, .. } = call.state else {
         return;
     };
     debug_assert_eq!(number, attempt.number, "only the current attempt fails");
     call.close_attempt(now, Some(failure));
-    call.avoid(worker);
-    let attempts_left = call.charged < call.retry.max_attempts;
+    let attempts_left = call.charged < policy.max_attempts;
     let cause = Cause::Attempt { failure };
     let mut wait = Duration::ZERO;
     let end = match failure {
@@ -209,7 +175,7 @@ pub(crate) fn failed(
             call.charged -= 1;
             call.refusals += 1;
             if call.refusals > 1 {
-                wait = retry::backoff(&call.retry, call.refusals - 1, &mut cluster.rng);
+                wait = retry::backoff(&policy, call.refusals - 1, &mut cluster.rng);
             }
             (call.refusals > cluster.config.max_refusals).then_some((Outcome::Unavailable, cause))
         }
@@ -217,8 +183,8 @@ pub(crate) fn failed(
             retryable,
             retry_after,
         } => {
-            wait = retry::backoff(&call.retry, call.charged, &mut cluster.rng)
-                .max(retry_after.unwrap_or_default());
+            wait =
+                retry::backoff(&policy, call.charged, &mut cluster.rng).max(retry_after.unwrap_or_default());
             if let (true, Some(pause), Some(tool)) =
                 (retryable, retry_after, cluster.tools.get_mut(&call.tool))
             {
@@ -285,7 +251,7 @@ fn try_again(
     let Some(call) = execution.call(attempt.call.index) else {
         return;
     };
-    cluster.timers.cancel(&mut call.timer, Timer::Call(attempt.call));
+    cluster.timers.cancel(&mut call.timer);
     if backoff.is_zero() {
         cluster.enqueue(now, execution, attempt.call.index);
     } else {
@@ -307,7 +273,7 @@ pub(crate) fn call_timer(
     let Some(execution) = executions.get_mut(&key.execution) else {
         return;
     };
-    let Some(call) = execution.call(key.index) else {
+    let Some(call) = execution.calls.get_mut(key.index as usize) else {
         return;
     };
     call.timer = None;
@@ -322,7 +288,7 @@ pub(crate) fn call_timer(
         }
         CallState::Backoff => cluster.enqueue(now, execution, key.index),
         CallState::Ready { .. } => {
-            let timeout = call.queue_timeout.unwrap_or_default();
+            let timeout = execution.terms.of(call.terms).queue_timeout.unwrap_or_default();
             let steps = Steps::end(key.index, Outcome::Unavailable, Cause::QueueTimeout { timeout });
             settle(cluster, executions, now, key.execution, steps, out);
         }

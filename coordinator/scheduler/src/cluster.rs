@@ -10,9 +10,9 @@ use crate::{
     pool::Pools,
     queue::{Entry, Lane, Queues, TOP},
     tenant::Tenants,
-    timers::{Timer, Timers},
+    timers::{Armed, Timer, Timers},
     tool::{ToolState, Tools},
-    worker::{Counted, Occupancy, OccupancyState, Worker},
+    worker::{Counted, OccupancyState, Worker},
 };
 
 /// The shared state.
@@ -27,8 +27,7 @@ pub(crate) struct Cluster {
     pub(crate) queues: Queues,
     pub(crate) tenants: Tenants,
     pub(crate) timers: Timers,
-    /// When the startup timer is set.
-    pub(crate) startup_timer: Option<Time>,
+    pub(crate) startup_timer: Option<Armed>,
     /// Calls that wait for their tool to be declared.
     pub(crate) undeclared: usize,
     /// Attempts that count against the coordinator's limit.
@@ -72,11 +71,13 @@ impl Cluster {
             .queue(tenant, &mut execution.turn, execution.queued == 0);
         execution.queued += 1;
         let turn = execution.turn;
-        let Some(call) = execution.call(index) else { return };
+        let Some(call) = execution.calls.get_mut(index as usize) else {
+            return;
+        };
         let tool = self.tools.entry(call.tool).or_default();
         let queue = self
             .queues
-            .find_or_make(call.tool, &mut tool.queues, &call.failed_on);
+            .find_or_make(call.tool, &mut tool.queues, &call.failed_on());
         let lane = Lane {
             queue,
             level: call.priority.min(TOP),
@@ -94,7 +95,7 @@ impl Cluster {
         tool.queued += 1;
         call.state = CallState::Ready { lane };
         call.ready_at.get_or_insert(now);
-        if let Some(timeout) = call.queue_timeout {
+        if let Some(timeout) = execution.terms.of(call.terms).queue_timeout {
             self.timers.arm(&mut call.timer, now + timeout, Timer::Call(key));
         }
         if tool.hosts == 0 {
@@ -109,10 +110,14 @@ impl Cluster {
     pub(crate) fn dequeue(&mut self, execution: &mut Execution, index: u32, lane: Lane, served: bool) {
         let key = execution.call_key(index);
         execution.queued -= 1;
-        self.tenants.unqueue(execution.tenant);
+        if served {
+            self.tenants.take_turn(execution.tenant, &mut execution.turn);
+        } else {
+            self.tenants.unqueue(execution.tenant);
+        }
         let gone = self.queues.remove(lane, execution.tenant, key, served);
         let Some(call) = execution.call(index) else { return };
-        self.timers.cancel(&mut call.timer, Timer::Call(key));
+        self.timers.cancel(&mut call.timer);
         let name = call.tool;
         let Some(tool) = self.tools.get_mut(&name) else {
             return;
@@ -123,7 +128,7 @@ impl Cluster {
         }
         if tool.queued == 0 {
             tool.hostless.clear();
-            self.timers.cancel(&mut tool.timer, Timer::Tool(name));
+            self.timers.cancel(&mut tool.timer);
         }
     }
 
@@ -134,49 +139,37 @@ impl Cluster {
         }
     }
 
-    /// Frees the slot of an attempt, and the limits that it counted against. True: it was there.
-    pub(crate) fn release(
-        &mut self,
-        worker: WorkerKey,
-        attempt: AttemptKey,
-        executions: &mut Executions,
-    ) -> bool {
+    /// Frees the slot of an attempt, and the limits that it counted against.
+    pub(crate) fn release(&mut self, worker: WorkerKey, attempt: AttemptKey, executions: &mut Executions) {
         let Some(found) = self.workers.get_mut(&worker) else {
-            return false;
+            return;
         };
-        let Some(occupancy) = found.occupied.remove(&attempt) else {
-            return false;
+        let Some(occupancy) = found.vacate(attempt) else {
+            return;
         };
         if let Some(counted) = occupancy.counted {
-            self.uncount(worker, counted, executions);
+            self.uncount(counted, executions.get_mut(&attempt.call.execution));
         }
         self.refresh(worker);
-        true
     }
 
-    /// An attempt counts against no limit any more, though it may still take a slot.
-    pub(crate) fn uncount(&mut self, worker: WorkerKey, counted: Counted, executions: &mut Executions) {
+    /// An attempt of an execution counts against no limit any more, though it may still take a slot.
+    pub(crate) fn uncount(&mut self, counted: Counted, execution: Option<&mut Execution>) {
         self.in_flight -= 1;
         self.tenants.release(counted.tenant);
         if let Some(tool) = self.tools.get_mut(&counted.tool) {
             tool.in_flight -= 1;
-        }
-        if let Some(worker) = self.workers.get_mut(&worker)
-            && let Some(count) = worker.by_tool.get_mut(&counted.tool)
-        {
-            *count -= 1;
-            if *count == 0 {
-                worker.by_tool.remove(&counted.tool);
+            if tool.is_vacant() {
+                self.tools.remove(&counted.tool);
             }
         }
-        if let Some(execution) = executions.get_mut(&counted.execution) {
+        if let Some(execution) = execution {
             execution.in_flight -= 1;
-            for lane in std::mem::take(&mut execution.parked) {
+            while let Some(lane) = execution.parked.pop() {
                 self.queues
                     .refile(lane, execution.tenant, execution.key, execution.turn);
             }
         }
-        self.forget_vacant_tool(counted.tool);
         self.dirty = true;
     }
 
@@ -190,7 +183,8 @@ impl Cluster {
         };
         occupancy.state = OccupancyState::Aborting;
         if let Some(counted) = occupancy.counted.take() {
-            self.uncount(worker, counted, executions);
+            found.uncount(counted.tool);
+            self.uncount(counted, executions.get_mut(&attempt.call.execution));
         }
     }
 
@@ -201,19 +195,9 @@ impl Cluster {
             tool.count_start(now);
         }
         if let Some(worker) = self.workers.get_mut(&key) {
-            worker.dispatches += 1;
-            *worker.by_tool.entry(counted.tool).or_default() += 1;
-            let sequence = worker.dispatches;
-            worker.occupied.insert(
-                attempt,
-                Occupancy {
-                    state: OccupancyState::Live,
-                    sequence,
-                    counted: Some(counted),
-                },
-            );
+            worker.occupy(attempt, counted);
+            self.dirty |= self.pools.list(worker);
         }
-        self.refresh(key);
     }
 
     /// Brings the lists in which a worker stands in line with its state, and its timer.
@@ -221,11 +205,7 @@ impl Cluster {
         let Some(worker) = self.workers.get_mut(&key) else {
             return;
         };
-        let free = worker.is_free();
-        if free != worker.listed_free {
-            self.pools.set_free(worker, free);
-        }
-        self.dirty |= free;
+        self.dirty |= self.pools.list(worker);
         let host = worker.is_host();
         if host != worker.listed_host {
             worker.listed_host = host;
@@ -240,7 +220,7 @@ impl Cluster {
         };
         let due = worker.next_deadline(&self.config);
         // One that fires too early looks again; most heartbeats so cost no timer.
-        if worker.timer.is_none_or(|armed| due < armed) {
+        if worker.timer.is_none_or(|armed| due < self.timers.at(armed)) {
             self.timers.arm(&mut worker.timer, due, Timer::Worker(key));
         }
     }
@@ -258,7 +238,7 @@ impl Cluster {
                 tool.hosts += 1;
                 if tool.hosts == 1 {
                     tool.hostless.clear();
-                    self.timers.cancel(&mut tool.timer, Timer::Tool(*name));
+                    self.timers.cancel(&mut tool.timer);
                 }
             } else {
                 tool.hosts -= 1;
@@ -310,7 +290,7 @@ impl Cluster {
 /// Sets the timer of a tool without hosts to when the first call gives up.
 pub(crate) fn arm_hostless(timers: &mut Timers, tool: &mut ToolState, name: ToolKey) {
     if let Some(&(gives_up, _)) = tool.hostless.front()
-        && tool.timer.is_none_or(|armed| gives_up < armed)
+        && tool.timer.is_none_or(|armed| gives_up < timers.at(armed))
     {
         timers.arm(&mut tool.timer, gives_up, Timer::Tool(name));
     }

@@ -8,14 +8,16 @@
 //! ```
 //! Every state may go to Ended; nothing leaves it.
 
-use std::time::Duration;
-
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::{
     AttemptFailure, AttemptKey, AttemptRecord, CallKey, CallSpec, ExecutionKey, OnFailure, Preparation,
-    RetryPolicy, Schedule, Submission, TenantKey, Time, ToolKey, WorkerKey, plan::Plan, queue::Lane,
+    Schedule, Submission, TenantKey, Time, ToolKey, WorkerKey,
+    plan::Plan,
+    queue::Lane,
+    terms::{AllTerms, Terms, TermsKey},
+    timers::Armed,
 };
 
 /// Executions that have not ended.
@@ -28,6 +30,7 @@ pub(crate) struct Execution {
     pub(crate) tenant: TenantKey,
     pub(crate) plan: Plan,
     pub(crate) calls: Vec<Call>,
+    pub(crate) terms: AllTerms,
     pub(crate) max_concurrency: u32,
     pub(crate) deadline: Time,
     pub(crate) fail_fast: bool,
@@ -42,8 +45,7 @@ pub(crate) struct Execution {
     pub(crate) turn: u64,
     /// Lanes left out of their queues while it is at `max_concurrency`.
     pub(crate) parked: SmallVec<[Lane; 2]>,
-    /// When its timer is set.
-    pub(crate) timer: Option<Time>,
+    pub(crate) timer: Option<Armed>,
 }
 
 /// Where barrier waves stand.
@@ -63,9 +65,7 @@ pub(crate) struct Call {
     pub(crate) state: CallState,
     pub(crate) tool: ToolKey,
     pub(crate) priority: u8,
-    pub(crate) timeout: Duration,
-    pub(crate) queue_timeout: Option<Duration>,
-    pub(crate) retry: RetryPolicy,
+    pub(crate) terms: TermsKey,
     pub(crate) safe_to_repeat: bool,
     pub(crate) preparation: Preparation,
     /// Dependencies that have not ended.
@@ -75,13 +75,11 @@ pub(crate) struct Call {
     pub(crate) refusals: u32,
     /// Attempts that ended the sessions of their workers.
     pub(crate) losses: u32,
-    /// Workers that failed it, sorted.
-    pub(crate) failed_on: SmallVec<[WorkerKey; 2]>,
-    pub(crate) attempts: SmallVec<[AttemptRecord; 1]>,
+    /// Those that were dispatched; without room while there was none.
+    pub(crate) attempts: Vec<AttemptRecord>,
     /// When it was first ready.
     pub(crate) ready_at: Option<Time>,
-    /// When its timer is set.
-    pub(crate) timer: Option<Time>,
+    pub(crate) timer: Option<Armed>,
 }
 
 /// Where a call stands.
@@ -116,10 +114,11 @@ impl Execution {
             on_failure,
             deadline,
         } = submission;
+        let mut terms = AllTerms::default();
         let calls: Vec<Call> = calls
             .into_iter()
             .enumerate()
-            .map(|(index, spec)| Call::new(spec, plan.dependency_count(index as u32)))
+            .map(|(index, spec)| Call::new(spec, plan.dependency_count(index as u32), &mut terms))
             .collect();
         let barrier = (schedule == Schedule::Barrier).then(|| {
             let members = plan.waves();
@@ -135,6 +134,7 @@ impl Execution {
             open: calls.len() as u32,
             plan,
             calls,
+            terms,
             max_concurrency: max_concurrency.unwrap_or(u32::MAX),
             deadline,
             fail_fast: on_failure == OnFailure::FailFast,
@@ -169,7 +169,7 @@ impl Execution {
 }
 
 impl Call {
-    fn new(spec: CallSpec, waits_for: u32) -> Self {
+    fn new(spec: CallSpec, waits_for: u32, terms: &mut AllTerms) -> Self {
         let CallSpec {
             tool,
             priority,
@@ -183,17 +183,18 @@ impl Call {
             state: CallState::Waiting,
             tool,
             priority,
-            timeout,
-            queue_timeout,
-            retry,
+            terms: terms.find_or_add(Terms {
+                timeout,
+                queue_timeout,
+                retry,
+            }),
             safe_to_repeat,
             preparation,
             waits_for,
             charged: 0,
             refusals: 0,
             losses: 0,
-            failed_on: SmallVec::new(),
-            attempts: SmallVec::new(),
+            attempts: Vec::new(),
             ready_at: None,
             timer: None,
         }
@@ -213,11 +214,36 @@ impl Call {
             }
     }
 
-    /// Retries avoid this worker from now on.
-    pub(crate) fn avoid(&mut self, worker: WorkerKey) {
-        if let Err(at) = self.failed_on.binary_search(&worker) {
-            self.failed_on.insert(at, worker);
+    /// Workers that failed it, sorted: another attempt avoids them. All its attempts failed while none is current.
+    pub(crate) fn failed_on(&self) -> SmallVec<[WorkerKey; 2]> {
+        let mut workers: SmallVec<[WorkerKey; 2]> =
+            self.attempts.iter().map(|record| record.worker).collect();
+        workers.sort_unstable();
+        workers.dedup();
+        workers
+    }
+
+    /// Writes down an attempt that is dispatched now; its number.
+    pub(crate) fn open_attempt(&mut self, now: Time, worker: WorkerKey) -> u32 {
+        let number = self.attempts.last().map_or(1, |last| last.number + 1);
+        if self.attempts.is_empty() {
+            // Most calls need no other.
+            self.attempts = Vec::with_capacity(1);
         }
+        self.attempts.push(AttemptRecord {
+            number,
+            worker,
+            dispatched_at: now,
+            started_at: None,
+            ended_at: None,
+            failure: None,
+        });
+        self.charged += 1;
+        self.state = CallState::InFlight {
+            attempt: number,
+            worker,
+        };
+        number
     }
 
     /// Writes the end of the current attempt into its record.
@@ -231,5 +257,16 @@ impl Call {
                 record.started_at = Some(record.dispatched_at);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside what its driver keeps, this is what a call costs that waits. It may shrink.
+    #[test]
+    fn a_call_takes_no_more_room_than_it_must() {
+        assert!(size_of::<Call>() <= 80, "{}", size_of::<Call>());
     }
 }

@@ -10,7 +10,6 @@ use crate::{
     attempt::failed,
     cluster::Cluster,
     execution::Executions,
-    timers::Timer,
     worker::{Link, Occupancy, OccupancyState, Standing, Worker},
 };
 
@@ -311,15 +310,15 @@ fn forget(
     if let Some(session) = worker.session() {
         cluster.sessions.remove(&session);
     }
-    cluster.timers.cancel(&mut worker.timer, Timer::Worker(key));
+    cluster.timers.cancel(&mut worker.timer);
     let mut counted: Vec<_> = worker
         .occupied
         .iter()
-        .filter_map(|(key, o)| o.counted.map(|c| (*key, c)))
+        .filter_map(|(attempt, o)| o.counted.map(|counted| (*attempt, counted)))
         .collect();
     counted.sort_unstable_by_key(|(attempt, _)| *attempt);
-    for (_, counted) in counted {
-        cluster.uncount(key, counted, executions);
+    for (attempt, counted) in counted {
+        cluster.uncount(counted, executions.get_mut(&attempt.call.execution));
     }
     out.push(Action::ForgetWorker { worker: key });
     cluster.dirty = true;

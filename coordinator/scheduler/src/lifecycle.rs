@@ -8,6 +8,7 @@ use crate::{
     cluster::Cluster,
     execution::{CallState, Execution, Executions},
     plan::Need,
+    terms::Terms,
     timers::Timer,
     worker::OccupancyState,
 };
@@ -19,7 +20,7 @@ const REFUSAL_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
     /// Calls that end.
-    ends: SmallVec<[(u32, Outcome, Cause); 4]>,
+    ends: SmallVec<[(u32, Outcome, Cause); 1]>,
     /// Calls whose dependencies are done and whose wave is open.
     starts: SmallVec<[u32; 4]>,
 }
@@ -105,32 +106,47 @@ pub(crate) fn settle(
     executions: &mut Executions,
     now: Time,
     key: ExecutionKey,
-    mut steps: Steps,
+    steps: Steps,
     out: &mut Vec<Action>,
 ) {
-    let Some(execution) = executions.get_mut(&key) else {
-        return;
-    };
+    if let Some(execution) = executions.get_mut(&key)
+        && proceed(cluster, execution, now, steps, out)
+    {
+        executions.remove(&key);
+    }
+}
+
+/// Does the steps and what follows from them. True: that ended the execution, and nothing of it may be kept.
+pub(crate) fn proceed(
+    cluster: &mut Cluster,
+    execution: &mut Execution,
+    now: Time,
+    mut steps: Steps,
+    out: &mut Vec<Action>,
+) -> bool {
     // Ends come first: a call that is to be skipped must not start before.
     loop {
         if let Some((index, outcome, cause)) = steps.ends.pop() {
             finish(cluster, execution, now, index, (outcome, cause), &mut steps, out);
         } else if let Some(index) = steps.starts.pop() {
-            proceed(cluster, execution, now, index, &mut steps, out);
+            make_ready(cluster, execution, now, index, &mut steps, out);
         } else {
             break;
         }
     }
-    if execution.open == 0 {
-        cluster.timers.cancel(&mut execution.timer, Timer::Execution(key));
-        cluster.tenants.finish(execution.tenant);
-        executions.remove(&key);
-        out.push(Action::FinishExecution { execution: key });
+    if execution.open > 0 {
+        return false;
     }
+    cluster.timers.cancel(&mut execution.timer);
+    cluster.tenants.finish(execution.tenant);
+    out.push(Action::FinishExecution {
+        execution: execution.key,
+    });
+    true
 }
 
 /// A call whose dependencies are done: to the resolver, or into its queue.
-fn proceed(
+fn make_ready(
     cluster: &mut Cluster,
     execution: &mut Execution,
     now: Time,
@@ -186,9 +202,9 @@ fn finish(
         CallState::Waiting | CallState::Resolving => {}
         CallState::Undeclared => leave_undeclared(cluster, tool, key),
         CallState::Ready { lane } => cluster.dequeue(execution, index, lane, false),
-        CallState::Backoff => cluster.timers.cancel(&mut call.timer, Timer::Call(key)),
+        CallState::Backoff => cluster.timers.cancel(&mut call.timer),
         CallState::InFlight { attempt, worker } => {
-            cluster.timers.cancel(&mut call.timer, Timer::Call(key));
+            cluster.timers.cancel(&mut call.timer);
             abort(
                 cluster,
                 now,
@@ -207,7 +223,7 @@ fn finish(
     let Some(call) = execution.call(index) else { return };
     call.close_attempt(now, Some(crate::AttemptFailure::Aborted));
     call.state = CallState::Ended;
-    let attempts = std::mem::take(&mut call.attempts);
+    let attempts = SmallVec::from_vec(std::mem::take(&mut call.attempts));
     let ready_at = call.ready_at;
     out.push(Action::FinishCall(FinishedCall {
         call: key,
@@ -223,7 +239,9 @@ fn finish(
         execution.fail_fast = false;
         fail_fast(execution, index, steps);
     }
-    cluster.forget_vacant_tool(tool);
+    if matches!(state, CallState::Ready { .. } | CallState::Undeclared) {
+        cluster.forget_vacant_tool(tool);
+    }
 }
 
 /// The calls that wait for one that ended: they go on, or are skipped.
@@ -330,7 +348,7 @@ pub(crate) fn resolved(
     let Some(execution) = executions.get_mut(&key.execution) else {
         return;
     };
-    let Some(call) = execution.call(key.index) else {
+    let Some(call) = execution.calls.get_mut(key.index as usize) else {
         return;
     };
     if call.state != CallState::Resolving {
@@ -343,7 +361,13 @@ pub(crate) fn resolved(
             retry,
         } => {
             call.preparation = Preparation::Ready;
-            (call.safe_to_repeat, call.timeout, call.retry) = (safe_to_repeat, timeout, retry);
+            call.safe_to_repeat = safe_to_repeat;
+            let queue_timeout = execution.terms.of(call.terms).queue_timeout;
+            call.terms = execution.terms.find_or_add(Terms {
+                timeout,
+                queue_timeout,
+                retry,
+            });
             cluster.enqueue(now, execution, key.index);
         }
         Resolution::Rejected => {
@@ -408,7 +432,7 @@ fn leave_undeclared(cluster: &mut Cluster, tool: ToolKey, call: crate::CallKey) 
 fn uncount_undeclared(cluster: &mut Cluster) {
     cluster.undeclared -= 1;
     if cluster.undeclared == 0 {
-        cluster.timers.cancel(&mut cluster.startup_timer, Timer::Startup);
+        cluster.timers.cancel(&mut cluster.startup_timer);
     }
 }
 

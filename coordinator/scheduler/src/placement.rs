@@ -11,7 +11,8 @@ use crate::{
     cluster::Cluster,
     execution::Executions,
     pool::Pool,
-    queue::{Head, QueueKey},
+    queue::{Head, Queue, QueueKey},
+    tool::ToolState,
 };
 
 /// Gives ready calls to free slots, best call first, until nothing fits.
@@ -20,27 +21,43 @@ pub(crate) fn dispatch(cluster: &mut Cluster, executions: &mut Executions, now: 
         return;
     }
     let queues: SmallVec<[QueueKey; 16]> = cluster.queues.keys().collect();
-    let mut heads: BinaryHeap<Head> = queues
+    // Each with the number of starts before it was found: it is current while there were no more.
+    let mut heads: BinaryHeap<(Head, u64)> = queues
         .into_iter()
-        .filter_map(|queue| open_head(cluster, executions, now, queue))
+        .filter_map(|queue| Some((open_head(cluster, executions, now, queue)?, 0)))
         .collect();
-    while let Some(head) = heads.pop() {
-        // What was dispatched since may have closed this queue, or let another execution pass.
-        let Some(current) = open_head(cluster, executions, now, head.lane.queue) else {
-            continue;
-        };
-        if current < head {
-            heads.push(current);
-            continue;
+    let mut starts = 0;
+    let mut next = heads.pop();
+    while let Some((head, found_at)) = next {
+        let queue = head.lane.queue;
+        if found_at < starts {
+            // What was dispatched since may have closed this queue, or let another execution pass.
+            let current = open_head(cluster, executions, now, queue);
+            if current != Some(head) {
+                next = best(&mut heads, current.map(|current| (current, starts)));
+                continue;
+            }
         }
-        let Some(worker) = choose_worker(cluster, current.lane.queue) else {
+        let Some(worker) = choose_worker(cluster, queue) else {
+            next = heads.pop();
             continue;
         };
-        start(cluster, executions, now, current, worker, out);
-        heads.extend(open_head(cluster, executions, now, current.lane.queue));
+        start(cluster, executions, now, head, worker, out);
+        starts += 1;
+        let head = open_head(cluster, executions, now, queue);
+        next = best(&mut heads, head.map(|head| (head, starts)));
     }
     // Nothing above opens what was closed; only events do.
     cluster.dirty = false;
+}
+
+/// The best of a queue's head, if it has one, and those of the others.
+fn best(heads: &mut BinaryHeap<(Head, u64)>, head: Option<(Head, u64)>) -> Option<(Head, u64)> {
+    let Some(head) = head else { return heads.pop() };
+    match heads.peek_mut() {
+        Some(mut other) if *other > head => Some(std::mem::replace(&mut other, head)),
+        _ => Some(head),
+    }
 }
 
 /// The best call of a queue, if it may start now.
@@ -48,14 +65,14 @@ fn open_head(cluster: &mut Cluster, executions: &mut Executions, now: Time, key:
     if cluster.in_flight >= cluster.config.max_in_flight {
         return None;
     }
-    let name = cluster.queues.queue(key)?.tool;
-    if !cluster.tools.get(&name)?.below_limit() {
+    let queue = cluster.queues.queue(key)?;
+    let tool = cluster.tools.get(&queue.tool)?;
+    // Without a worker nothing waits for rate or pause: a worker that comes brings the queue back here.
+    if !tool.below_limit() || !has_worker(cluster, queue, tool) {
         return None;
     }
-    // Without a worker nothing waits for rate or pause: a worker that comes brings the queue back here.
-    has_worker(cluster, key).then_some(())?;
-    if let Some(opens) = cluster.tools.get(&name)?.opens_at(now) {
-        cluster.arm_opening(name, opens);
+    if let Some(opens) = tool.opens_at(now) {
+        cluster.arm_opening(queue.tool, opens);
         return None;
     }
     cluster
@@ -64,33 +81,32 @@ fn open_head(cluster: &mut Cluster, executions: &mut Executions, now: Time, key:
 }
 
 /// Some worker could take a call of this queue.
-fn has_worker(cluster: &Cluster, key: QueueKey) -> bool {
-    if takes_any_free_worker(cluster, key) {
-        pools_of(cluster, key).any(|pool| !pool.free.is_empty())
+fn has_worker(cluster: &Cluster, queue: &Queue, tool: &ToolState) -> bool {
+    if takes_any_free_worker(queue, tool) {
+        pools_of(cluster, tool).any(|pool| !pool.free.is_empty())
     } else {
-        !candidates(cluster, key).is_empty()
+        !candidates(cluster, queue, tool).is_empty()
     }
 }
 
 /// Every free worker of its pools is good for it: its calls avoid none, and its tool is not limited on each.
-fn takes_any_free_worker(cluster: &Cluster, key: QueueKey) -> bool {
-    cluster.queues.queue(key).is_some_and(|queue| {
-        let tool = cluster.tools.get(&queue.tool);
-        queue.avoids.is_empty() && tool.is_some_and(|tool| tool.per_worker().is_none())
-    })
+fn takes_any_free_worker(queue: &Queue, tool: &ToolState) -> bool {
+    queue.avoids.is_empty() && tool.per_worker().is_none()
 }
 
 /// The less loaded of two free workers picked at random.
 fn choose_worker(cluster: &mut Cluster, key: QueueKey) -> Option<WorkerKey> {
-    if !takes_any_free_worker(cluster, key) {
-        let candidates = candidates(cluster, key);
+    let queue = cluster.queues.queue(key)?;
+    let tool = cluster.tools.get(&queue.tool)?;
+    if !takes_any_free_worker(queue, tool) {
+        let candidates = candidates(cluster, queue, tool);
         let (a, b) = two_of(&mut cluster.rng, candidates.len())?;
         return Some(less_loaded(cluster, candidates[a], candidates[b]));
     }
-    let free = pools_of(cluster, key).map(|pool| pool.free.len()).sum();
+    let free = pools_of(cluster, tool).map(|pool| pool.free.len()).sum();
     let (a, b) = two_of(&mut cluster.rng, free)?;
     let at = |mut index: usize| {
-        for pool in pools_of(cluster, key) {
+        for pool in pools_of(cluster, tool) {
             match pool.free.get(index) {
                 Some(worker) => return Some(*worker),
                 None => index -= pool.free.len(),
@@ -103,11 +119,8 @@ fn choose_worker(cluster: &mut Cluster, key: QueueKey) -> Option<WorkerKey> {
 
 /// Free workers for a queue whose calls avoid some, or whose tool is limited on each worker. Those that are
 /// avoided count only where no other healthy worker hosts the tool.
-fn candidates(cluster: &Cluster, key: QueueKey) -> SmallVec<[WorkerKey; 8]> {
-    let Some(queue) = cluster.queues.queue(key) else {
-        return SmallVec::new();
-    };
-    let limit = cluster.tools.get(&queue.tool).and_then(|tool| tool.per_worker());
+fn candidates(cluster: &Cluster, queue: &Queue, tool: &ToolState) -> SmallVec<[WorkerKey; 8]> {
+    let limit = tool.per_worker();
     let below_limit = |worker: &WorkerKey| {
         let here = cluster
             .workers
@@ -116,7 +129,7 @@ fn candidates(cluster: &Cluster, key: QueueKey) -> SmallVec<[WorkerKey; 8]> {
         limit.is_none_or(|limit| here.copied().unwrap_or(0) < limit)
     };
     let avoided = |worker: &WorkerKey| queue.avoids.binary_search(worker).is_ok();
-    let mut others = pools_of(cluster, key)
+    let mut others = pools_of(cluster, tool)
         .flat_map(|pool| &pool.members)
         .filter(|worker| !avoided(worker));
     let choice = others.any(|worker| {
@@ -125,18 +138,14 @@ fn candidates(cluster: &Cluster, key: QueueKey) -> SmallVec<[WorkerKey; 8]> {
             .get(worker)
             .is_some_and(|worker| worker.is_healthy())
     });
-    let free = pools_of(cluster, key).flat_map(|pool| &pool.free);
+    let free = pools_of(cluster, tool).flat_map(|pool| &pool.free);
     free.filter(|worker| below_limit(worker) && !(choice && avoided(worker)))
         .copied()
         .collect()
 }
 
-fn pools_of(cluster: &Cluster, key: QueueKey) -> impl Iterator<Item = &Pool> {
-    let queue = cluster.queues.queue(key);
-    let tool = queue.and_then(|queue| cluster.tools.get(&queue.tool));
-    tool.into_iter()
-        .flat_map(|tool| &tool.pools)
-        .filter_map(|pool| cluster.pools.pool(*pool))
+fn pools_of<'a>(cluster: &'a Cluster, tool: &'a ToolState) -> impl Iterator<Item = &'a Pool> {
+    tool.pools.iter().filter_map(|pool| cluster.pools.pool(*pool))
 }
 
 /// Two indices below `n`, different ones where there are two.
@@ -153,6 +162,9 @@ fn two_of(rng: &mut fastrand::Rng, n: usize) -> Option<(usize, usize)> {
 }
 
 fn less_loaded(cluster: &Cluster, a: WorkerKey, b: WorkerKey) -> WorkerKey {
+    if a == b {
+        return a;
+    }
     // in flight ÷ slots, compared without dividing
     let load = |key: WorkerKey| {
         cluster

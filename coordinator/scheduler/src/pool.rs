@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{ToolKey, WorkerKey, tool::Tools, worker::Worker};
 
-/// Names a pool.
+/// Names a pool while it is there: its place among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PoolKey(u32);
 
@@ -23,8 +23,9 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
     by_tools: FxHashMap<Vec<ToolKey>, PoolKey>,
-    pools: FxHashMap<PoolKey, Pool>,
-    next: u32,
+    pools: Vec<Option<Pool>>,
+    /// Places that are free.
+    free: Vec<PoolKey>,
 }
 
 impl Pools {
@@ -33,24 +34,23 @@ impl Pools {
         let key = match self.by_tools.get(&hosted) {
             Some(&key) => key,
             None => {
-                let key = PoolKey(self.next);
-                self.next += 1;
+                let key = self.free.pop().unwrap_or_else(|| {
+                    self.pools.push(None);
+                    PoolKey(self.pools.len() as u32 - 1)
+                });
                 for tool in &hosted {
                     tools.entry(*tool).or_default().pools.push(key);
                 }
                 self.by_tools.insert(hosted.clone(), key);
-                self.pools.insert(
-                    key,
-                    Pool {
-                        tools: hosted,
-                        members: Vec::new(),
-                        free: Vec::new(),
-                    },
-                );
+                self.pools[key.0 as usize] = Some(Pool {
+                    tools: hosted,
+                    members: Vec::new(),
+                    free: Vec::new(),
+                });
                 key
             }
         };
-        if let Some(pool) = self.pools.get_mut(&key) {
+        if let Some(pool) = self.pool_mut(key) {
             pool.members.push(worker);
         }
         key
@@ -59,7 +59,11 @@ impl Pools {
     /// Takes a worker out; a pool without members is gone.
     pub(crate) fn leave(&mut self, worker: &mut Worker, tools: &mut Tools) {
         self.set_free(worker, false);
-        let Some(pool) = self.pools.get_mut(&worker.pool) else {
+        let Some(pool) = self
+            .pools
+            .get_mut(worker.pool.0 as usize)
+            .and_then(Option::as_mut)
+        else {
             return;
         };
         pool.members.retain(|member| *member != worker.key);
@@ -70,16 +74,24 @@ impl Pools {
                 }
             }
             self.by_tools.remove(&pool.tools);
-            self.pools.remove(&worker.pool);
+            self.pools[worker.pool.0 as usize] = None;
+            self.free.push(worker.pool);
         }
     }
 
+    /// Lists the worker among the free of its pool when it is; true: it is.
+    pub(crate) fn list(&mut self, worker: &mut Worker) -> bool {
+        let free = worker.is_free();
+        self.set_free(worker, free);
+        free
+    }
+
     /// Lists the worker among the free of its pool, or not.
-    pub(crate) fn set_free(&mut self, worker: &mut Worker, free: bool) {
+    fn set_free(&mut self, worker: &mut Worker, free: bool) {
         if worker.listed_free == free {
             return;
         }
-        let Some(pool) = self.pools.get_mut(&worker.pool) else {
+        let Some(pool) = self.pool_mut(worker.pool) else {
             return;
         };
         if free {
@@ -92,11 +104,15 @@ impl Pools {
 
     /// A pool.
     pub(crate) fn pool(&self, key: PoolKey) -> Option<&Pool> {
-        self.pools.get(&key)
+        self.pools.get(key.0 as usize)?.as_ref()
+    }
+
+    fn pool_mut(&mut self, key: PoolKey) -> Option<&mut Pool> {
+        self.pools.get_mut(key.0 as usize)?.as_mut()
     }
 
     /// What the workers of a pool host.
     pub(crate) fn tools_of(&self, key: PoolKey) -> &[ToolKey] {
-        self.pools.get(&key).map_or(&[], |pool| &pool.tools)
+        self.pool(key).map_or(&[], |pool| &pool.tools)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     cmp::{Ordering, Reverse},
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use crate::{
     CallKey, ExecutionKey, TenantKey, Time, ToolKey, WorkerKey,
     execution::{CallState, Executions},
+    row::Row,
     tenant::Tenants,
 };
 
@@ -23,9 +24,9 @@ use crate::{
 pub(crate) const TOP: u8 = 3;
 const LEVELS: usize = TOP as usize + 1;
 
-/// Names a queue; never reused.
+/// Names a queue while it is there: its place among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct QueueKey(u64);
+pub(crate) struct QueueKey(u32);
 
 /// A place in a queue: one level of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,8 +47,9 @@ pub(crate) struct Queue {
 /// The ready calls of one priority.
 #[derive(Debug, Default)]
 struct Level {
-    /// Lanes by the turns of their executions; lanes of executions at their limit stand aside.
-    filed: BTreeMap<TenantKey, BTreeSet<(u64, ExecutionKey)>>,
+    /// Lanes by the turns of their executions, which may have taken more since; lanes of executions at their
+    /// limit stand aside.
+    filed: BTreeMap<TenantKey, Filed>,
     /// The lanes that are filed, by how long they have held calls.
     waiting: BTreeSet<(Time, ExecutionKey)>,
     lanes: FxHashMap<ExecutionKey, LaneCalls>,
@@ -58,8 +60,8 @@ struct Level {
 struct LaneCalls {
     /// When it began to hold calls.
     since: Time,
-    /// By wave and index. May hold calls that ended while they were ready.
-    calls: BinaryHeap<Reverse<(u32, u32)>>,
+    /// May hold calls that ended while they were ready.
+    calls: Row,
     ready: u32,
     /// The turn under which it is filed; `None`: it stands aside.
     filed: Option<u64>,
@@ -111,8 +113,9 @@ pub(crate) struct Entry {
 /// All ready queues.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    queues: BTreeMap<QueueKey, Queue>,
-    next: u64,
+    queues: Vec<Option<Queue>>,
+    /// Places that are free.
+    free: Vec<QueueKey>,
 }
 
 impl Queues {
@@ -124,43 +127,43 @@ impl Queues {
         avoids: &[WorkerKey],
     ) -> QueueKey {
         let found = keys.iter().find(|key| {
-            self.queues
-                .get(key)
+            self.queue(**key)
                 .is_some_and(|queue| queue.avoids.as_slice() == avoids)
         });
         if let Some(&key) = found {
             return key;
         }
-        let key = QueueKey(self.next);
-        self.next += 1;
-        let queue = Queue {
+        let key = self.free.pop().unwrap_or_else(|| {
+            self.queues.push(None);
+            QueueKey(self.queues.len() as u32 - 1)
+        });
+        self.queues[key.0 as usize] = Some(Queue {
             tool,
             avoids: avoids.into(),
             levels: Default::default(),
             ready: 0,
-        };
-        self.queues.insert(key, queue);
+        });
         keys.push(key);
         key
     }
 
     /// Puts a call in.
     pub(crate) fn push(&mut self, now: Time, lane: Lane, entry: Entry) {
-        let Some(queue) = self.queues.get_mut(&lane.queue) else {
+        let Some(queue) = self.queue_mut(lane.queue) else {
             return;
         };
         queue.ready += 1;
         let level = &mut queue.levels[lane.level as usize];
         let new = || LaneCalls {
             since: now,
-            calls: BinaryHeap::new(),
+            calls: Row::default(),
             ready: 0,
             filed: None,
         };
         let calls = level.lanes.entry(entry.call.execution).or_insert_with(new);
         let is_new = calls.ready == 0;
         calls.ready += 1;
-        calls.calls.push(Reverse((entry.wave, entry.call.index)));
+        calls.calls.push((entry.wave, entry.call.index));
         if is_new {
             level.file(entry.tenant, entry.turn, entry.call.execution);
         }
@@ -169,7 +172,7 @@ impl Queues {
     /// Takes out a call that was ready: the head that is dispatched (`served`), or one that ended. True: the
     /// queue is empty and gone.
     pub(crate) fn remove(&mut self, lane: Lane, tenant: TenantKey, call: CallKey, served: bool) -> bool {
-        let Some(queue) = self.queues.get_mut(&lane.queue) else {
+        let Some(queue) = self.queue_mut(lane.queue) else {
             return true;
         };
         let level = &mut queue.levels[lane.level as usize];
@@ -186,14 +189,15 @@ impl Queues {
         queue.ready -= 1;
         let empty = queue.ready == 0;
         if empty {
-            self.queues.remove(&lane.queue);
+            self.queues[lane.queue.0 as usize] = None;
+            self.free.push(lane.queue);
         }
         empty
     }
 
     /// An execution that stood aside is below its limit again.
     pub(crate) fn refile(&mut self, lane: Lane, tenant: TenantKey, execution: ExecutionKey, turn: u64) {
-        let Some(queue) = self.queues.get_mut(&lane.queue) else {
+        let Some(queue) = self.queue_mut(lane.queue) else {
             return;
         };
         let level = &mut queue.levels[lane.level as usize];
@@ -216,51 +220,50 @@ impl Queues {
         executions: &mut Executions,
         tenants: &Tenants,
     ) -> Option<Head> {
-        let queue = self.queues.get_mut(&key)?;
-        let mut order: SmallVec<[(u64, u8); LEVELS]> = SmallVec::new();
-        for (index, level) in queue.levels.iter().enumerate() {
-            if let Some(&(since, _)) = level.waiting.first() {
-                order.push((
-                    (index as u64 + lift(now.since(since), aging)).min(u64::from(TOP)),
-                    index as u8,
-                ));
+        let queue = self.queue_mut(key)?;
+        // Levels that waiting has made equals take turns.
+        let mut best: Option<Head> = None;
+        for (level, calls) in (0..).zip(&mut queue.levels) {
+            // Most levels are empty, and heads are not small.
+            if !calls.waiting.is_empty() {
+                let lane = Lane { queue: key, level };
+                best = best.max(calls.head(lane, (now, aging), executions, tenants));
             }
         }
-        // Levels that waiting has made equals take turns.
-        let head = |(standing, level)| {
-            let lane = Lane { queue: key, level };
-            queue.levels[level as usize].head(lane, standing, executions, tenants)
-        };
-        order.into_iter().filter_map(head).max()
+        best
     }
 
     /// A queue.
     pub(crate) fn queue(&self, key: QueueKey) -> Option<&Queue> {
-        self.queues.get(&key)
+        self.queues.get(key.0 as usize)?.as_ref()
+    }
+
+    fn queue_mut(&mut self, key: QueueKey) -> Option<&mut Queue> {
+        self.queues.get_mut(key.0 as usize)?.as_mut()
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.queues.len()
+        self.queues.len() - self.free.len()
     }
 
-    /// All queues, oldest first.
+    /// All queues.
     pub(crate) fn keys(&self) -> impl Iterator<Item = QueueKey> + '_ {
-        self.queues.keys().copied()
+        let queues = (0..).map(QueueKey).zip(&self.queues);
+        queues.filter_map(|(key, queue)| queue.as_ref().map(|_| key))
     }
 
     /// The calls of a queue, in no order; some may have ended.
     pub(crate) fn calls(&self, key: QueueKey) -> Vec<CallKey> {
-        let Some(queue) = self.queues.get(&key) else {
+        let Some(queue) = self.queue(key) else {
             return Vec::new();
         };
         let lanes = queue.levels.iter().flat_map(|level| level.lanes.iter());
         lanes
             .flat_map(|(&execution, lane)| {
-                lane.calls.iter().map(move |Reverse((_, index))| CallKey {
-                    execution,
-                    index: *index,
-                })
+                lane.calls
+                    .indices()
+                    .map(move |index| CallKey { execution, index })
             })
             .collect()
     }
@@ -270,30 +273,29 @@ impl Level {
     fn head(
         &mut self,
         lane: Lane,
-        standing: u64,
+        (now, aging): (Time, Duration),
         executions: &mut Executions,
         tenants: &Tenants,
     ) -> Option<Head> {
         loop {
-            let open = self
-                .filed
-                .iter()
-                .filter(|(tenant, _)| tenants.below_limit(**tenant));
-            let (turn, tenant) = open.map(|(tenant, _)| (tenants.turn(*tenant), *tenant)).min()?;
-            let &(filed_turn, key) = self.filed.get(&tenant)?.first()?;
+            // Of those that do not stand aside, which changes below.
+            let &(since, _) = self.waiting.first()?;
+            let (turn, tenant, filed) = first_tenant(&self.filed, tenants)?;
+            let &(filed_turn, key) = filed.first()?;
+            let is_alone = filed.len() == 1;
             let execution = executions.get_mut(&key)?;
             if execution.in_flight >= execution.max_concurrency {
                 self.unfile(tenant, key);
                 execution.parked.push(lane);
                 continue;
             }
-            let calls = self.lanes.get_mut(&key)?;
-            if execution.turn > filed_turn {
-                self.unfile(tenant, key);
-                self.file(tenant, execution.turn, key);
+            // The turns of one that is alone make no difference.
+            if execution.turn > filed_turn && !is_alone {
+                self.move_back(tenant, key, execution.turn);
                 continue;
             }
-            let &Reverse((wave, index)) = calls.calls.peek()?;
+            let calls = self.lanes.get_mut(&key)?;
+            let (wave, index) = calls.calls.first()?;
             if execution.calls[index as usize].state != (CallState::Ready { lane }) {
                 calls.calls.pop();
                 continue;
@@ -302,11 +304,12 @@ impl Level {
                 execution: key,
                 index,
             };
+            let standing = u64::from(lane.level) + lift(now.since(since), aging);
             return Some(Head {
                 call,
                 lane,
                 tenant,
-                standing,
+                standing: standing.min(u64::from(TOP)),
                 tenant_turn: turn,
                 execution_turn: execution.turn,
                 wave,
@@ -323,6 +326,17 @@ impl Level {
         self.waiting.insert((lane.since, execution));
     }
 
+    /// Files a lane that is filed under a later turn.
+    fn move_back(&mut self, tenant: TenantKey, execution: ExecutionKey, turn: u64) {
+        if let Some(lane) = self.lanes.get_mut(&execution)
+            && let Some(before) = lane.filed.replace(turn)
+            && let Some(filed) = self.filed.get_mut(&tenant)
+        {
+            filed.remove(&(before, execution));
+            filed.insert((turn, execution));
+        }
+    }
+
     fn unfile(&mut self, tenant: TenantKey, execution: ExecutionKey) {
         let Some(lane) = self.lanes.get_mut(&execution) else {
             return;
@@ -337,11 +351,44 @@ impl Level {
     }
 }
 
+/// Lanes of one tenant, by the turns of their executions.
+type Filed = BTreeSet<(u64, ExecutionKey)>;
+
+/// The tenant below its limit that has taken the fewest turns, with these.
+fn first_tenant<'a>(
+    filed: &'a BTreeMap<TenantKey, Filed>,
+    tenants: &Tenants,
+) -> Option<(u64, TenantKey, &'a Filed)> {
+    let open = |(&tenant, filed)| Some((tenants.open_turn(tenant)?, tenant, filed));
+    // To walk a map costs more than all the rest, and most often there is one.
+    if filed.len() == 1 {
+        return filed.first_key_value().and_then(open);
+    }
+    filed
+        .iter()
+        .filter_map(open)
+        .min_by_key(|&(turn, tenant, _)| (turn, tenant))
+}
+
 /// Priorities gained by waiting.
 fn lift(waited: Duration, aging: Duration) -> u64 {
-    if aging.is_zero() {
+    // What has not waited so long, as most, costs no division.
+    if aging.is_zero() || waited < aging {
         0
     } else {
         (waited.as_nanos() / aging.as_nanos()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_full_wait_lifts_by_one() {
+        let aging = Duration::from_secs(5);
+        let lifts = [0, 4999, 5000, 9999, 10_000].map(|waited| lift(Duration::from_millis(waited), aging));
+        assert_eq!(lifts, [0, 0, 1, 1, 2]);
+        assert_eq!(lift(Duration::MAX, Duration::ZERO), 0);
     }
 }

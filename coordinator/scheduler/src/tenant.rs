@@ -42,8 +42,10 @@ impl Tenants {
     pub(crate) fn finish(&mut self, key: TenantKey) {
         if let Some(tenant) = self.tenants.get_mut(&key) {
             tenant.executions -= 1;
+            if tenant.is_idle() {
+                self.tenants.remove(&key);
+            }
         }
-        self.forget_idle(key);
     }
 
     /// A call of it is ready. `turn` is that of its execution, `first` says that this had no ready call. What was
@@ -69,9 +71,10 @@ impl Tenants {
         }
     }
 
-    /// A call of it is dispatched: it takes its turn, and so does its execution.
+    /// A ready call of it is dispatched: it takes its turn, and so does its execution.
     pub(crate) fn take_turn(&mut self, key: TenantKey, turn: &mut u64) {
         if let Some(tenant) = self.tenants.get_mut(&key) {
+            tenant.queued -= 1;
             tenant.in_flight += 1;
             self.clock = self.clock.max(tenant.turn);
             tenant.turn += 1;
@@ -84,36 +87,30 @@ impl Tenants {
     pub(crate) fn release(&mut self, key: TenantKey) {
         if let Some(tenant) = self.tenants.get_mut(&key) {
             tenant.in_flight -= 1;
+            if tenant.is_idle() {
+                self.tenants.remove(&key);
+            }
         }
-        self.forget_idle(key);
     }
 
-    /// Another attempt of it may start.
-    pub(crate) fn below_limit(&self, key: TenantKey) -> bool {
-        self.limit == 0
-            || self
-                .tenants
-                .get(&key)
-                .is_none_or(|tenant| tenant.in_flight < self.limit)
-    }
-
-    /// Turns taken.
-    pub(crate) fn turn(&self, key: TenantKey) -> u64 {
-        self.tenants.get(&key).map_or(0, |tenant| tenant.turn)
+    /// Turns taken; `None`: no other attempt of it may start.
+    pub(crate) fn open_turn(&self, key: TenantKey) -> Option<u64> {
+        match self.tenants.get(&key) {
+            Some(tenant) if self.limit > 0 && tenant.in_flight >= self.limit => None,
+            Some(tenant) => Some(tenant.turn),
+            None => Some(0),
+        }
     }
 
     /// How many are known.
     pub(crate) fn len(&self) -> usize {
         self.tenants.len()
     }
+}
 
-    fn forget_idle(&mut self, key: TenantKey) {
-        if self
-            .tenants
-            .get(&key)
-            .is_some_and(|tenant| tenant.executions == 0 && tenant.in_flight == 0)
-        {
-            self.tenants.remove(&key);
-        }
+impl Tenant {
+    /// Nothing of it is left.
+    fn is_idle(&self) -> bool {
+        self.executions == 0 && self.in_flight == 0
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::{CallKey, Time, ToolKey, ToolSpec, pool::PoolKey, queue::QueueKey};
+use crate::{CallKey, Time, ToolKey, ToolSpec, pool::PoolKey, queue::QueueKey, timers::Armed};
 
 /// Every tool that was declared, is hosted or is called.
 pub(crate) type Tools = FxHashMap<ToolKey, ToolState>;
@@ -36,8 +36,7 @@ pub(crate) struct ToolState {
     pub(crate) undeclared: BTreeSet<CallKey>,
     /// While nothing hosts it: when each ready call gives up, in that order. May hold calls that ended since.
     pub(crate) hostless: VecDeque<(Time, CallKey)>,
-    /// When its timer is set.
-    pub(crate) timer: Option<Time>,
+    pub(crate) timer: Option<Armed>,
 }
 
 impl ToolState {

@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    AttemptKey, Config, ExecutionKey, SessionKey, TenantKey, Time, ToolKey, WorkerCondition, WorkerKey,
-    pool::PoolKey,
+    AttemptEnd, AttemptFailure, AttemptKey, Config, SessionKey, TenantKey, Time, ToolKey, WorkerCondition,
+    WorkerKey, pool::PoolKey, timers::Armed,
 };
 
 /// One worker process.
@@ -42,8 +42,7 @@ pub(crate) struct Worker {
     /// When it was last heard.
     pub(crate) seen_at: Time,
     pub(crate) standing: Standing,
-    /// When its timer is set.
-    pub(crate) timer: Option<Time>,
+    pub(crate) timer: Option<Armed>,
 }
 
 /// The tie to the worker.
@@ -85,10 +84,9 @@ pub(crate) enum OccupancyState {
     Aborting,
 }
 
-/// Limits that an attempt counts against.
+/// Limits that an attempt counts against, beside that of its execution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
-    pub(crate) execution: ExecutionKey,
     pub(crate) tenant: TenantKey,
     pub(crate) tool: ToolKey,
 }
@@ -99,6 +97,37 @@ impl Worker {
         match self.link {
             Link::Attached { session, .. } => Some(session),
             Link::Detached { .. } => None,
+        }
+    }
+
+    /// An attempt is dispatched to it.
+    pub(crate) fn occupy(&mut self, attempt: AttemptKey, counted: Counted) {
+        self.dispatches += 1;
+        *self.by_tool.entry(counted.tool).or_default() += 1;
+        let occupancy = Occupancy {
+            state: OccupancyState::Live,
+            sequence: self.dispatches,
+            counted: Some(counted),
+        };
+        self.occupied.insert(attempt, occupancy);
+    }
+
+    /// The slot of an attempt is free again; `None`: the attempt was not there.
+    pub(crate) fn vacate(&mut self, attempt: AttemptKey) -> Option<Occupancy> {
+        let occupancy = self.occupied.remove(&attempt)?;
+        if let Some(counted) = occupancy.counted {
+            self.uncount(counted.tool);
+        }
+        Some(occupancy)
+    }
+
+    /// An attempt does not count against the limits of its tool any more.
+    pub(crate) fn uncount(&mut self, tool: ToolKey) {
+        if let Some(count) = self.by_tool.get_mut(&tool) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_tool.remove(&tool);
+            }
         }
     }
 
@@ -184,10 +213,22 @@ impl Worker {
         true
     }
 
-    /// An attempt ended as its tool decided: the worker does its part.
-    pub(crate) fn count_good(&mut self) {
-        if !matches!(self.standing, Standing::Ejected { .. }) {
-            self.standing = Standing::Good { faults: 0 };
+    /// Counts what the end of an attempt says of it: never a tool's own error. True: it is out.
+    pub(crate) fn count_end(&mut self, now: Time, end: AttemptEnd, config: &Config) -> bool {
+        match end {
+            AttemptEnd::Failed(
+                AttemptFailure::BrokenContract | AttemptFailure::Refused | AttemptFailure::WorkerLost,
+            ) => return self.count_fault(now, config),
+            AttemptEnd::Succeeded | AttemptEnd::Failed(AttemptFailure::ToolError { .. }) => {
+                // It ended as its tool decided: the worker does its part.
+                if !matches!(self.standing, Standing::Ejected { .. }) {
+                    self.standing = Standing::Good { faults: 0 };
+                }
+            }
+            AttemptEnd::Failed(
+                AttemptFailure::Aborted | AttemptFailure::TimedOut | AttemptFailure::ResultTooLarge,
+            ) => {}
         }
+        false
     }
 }

@@ -88,7 +88,7 @@ impl Driver {
             debug_assert!(false, "a call is resolved once");
             return;
         };
-        let (timeout, retry) = (call.timeout, call.retry);
+        let asked = call.asked.take().unwrap_or_default();
         let mut results = SmallVec::new();
         if let CallParameters::Template(template) = &parameters {
             let result = |&index: &u32| Some((index, execution.calls[index as usize].result.clone()?));
@@ -101,8 +101,7 @@ impl Driver {
             tool_name: words.tool.clone(),
             parameters,
             results,
-            timeout,
-            retry,
+            asked,
             has_key: !words.idempotency_key.is_empty(),
         });
     }
@@ -290,7 +289,7 @@ impl Driver {
             at,
         };
         self.executions
-            .tell(key.execution, ExecutionNews::Ended(Box::new(ended)));
+            .tell(key.execution, ExecutionNews::Ended(Arc::new(ended)));
     }
 
     fn ended_attempt(&self, record: &AttemptRecord, tries: &mut [Try]) -> EndedAttempt {
@@ -319,7 +318,7 @@ impl Driver {
             ended_at: date(record.ended_at),
             failure: record
                 .failure
-                .map(|failure| EndedAttemptFailure { failure, fault }),
+                .map(|failure| Box::new(EndedAttemptFailure { failure, fault })),
             late,
         }
     }

@@ -12,10 +12,9 @@ use std::{
 
 use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
-use toolwave_scheduler::{AttemptKey, CallKey, ExecutionKey, RetryPolicy, Time, WorkerKey};
+use toolwave_scheduler::{AttemptKey, CallKey, ExecutionKey, Time, WorkerKey};
 
-use super::feed::FeedWriter;
+use super::{feed::FeedWriter, resolving::Asked};
 use crate::{
     execution::prepared::{CallFault, CallParameters, Detail, ExecutionNews},
     worker::outbox::Words,
@@ -53,10 +52,11 @@ pub(super) struct Call {
     pub(super) parameters: Option<CallParameters>,
     /// What its parameters count as.
     pub(super) parameter_bytes: u64,
-    pub(super) timeout: Option<Duration>,
-    pub(super) retry: Option<RetryPolicy>,
-    pub(super) rejection: Option<CallFault>,
-    pub(super) tries: SmallVec<[Try; 1]>,
+    /// For the resolver; `None` where nothing is to be resolved.
+    pub(super) asked: Option<Box<Asked>>,
+    pub(super) rejection: Option<Box<CallFault>>,
+    /// Every dispatched attempt: none while it waits.
+    pub(super) tries: Vec<Try>,
     /// Kept for those who refer to it.
     pub(super) result: Option<Bytes>,
     /// Calls that refer to its result and do not have it yet.
@@ -150,8 +150,11 @@ impl Executions {
     pub(super) fn count_parameters(&mut self, key: CallKey, bytes: u64) {
         let Some(call) = self.call(key) else { return };
         let before = std::mem::replace(&mut call.parameter_bytes, bytes);
-        self.payload_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.payload_bytes.fetch_sub(before, Ordering::Relaxed);
+        // One step, and none where nothing changes: it is shared with every feed.
+        if bytes != before {
+            self.payload_bytes
+                .fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        }
     }
 
     /// It is over: nothing stays of it but its id.

@@ -138,14 +138,19 @@ impl FeedWriter {
             news.clear();
             return;
         }
-        let mut watched = state.watched;
-        let kept = news.drain(..).filter(|news| {
-            let ends = matches!(news, ExecutionNews::Ended(_) | ExecutionNews::Finished { .. });
-            watched += usize::from(!ends && watched < WATCHED_AT_MOST);
-            ends || watched < WATCHED_AT_MOST
-        });
-        state.news.extend(kept);
-        state.watched = watched;
+        let may_be_dropped =
+            |news: &ExecutionNews| !matches!(news, ExecutionNews::Ended(_) | ExecutionNews::Finished { .. });
+        let more = news.iter().filter(|news| may_be_dropped(news)).count();
+        if state.watched + more > WATCHED_AT_MOST {
+            let mut room = WATCHED_AT_MOST - state.watched;
+            news.retain(|news| {
+                let fits = room > 0;
+                room -= usize::from(may_be_dropped(news) && fits);
+                fits || !may_be_dropped(news)
+            });
+        }
+        state.watched = (state.watched + more).min(WATCHED_AT_MOST);
+        state.news.append(news);
         drop(state);
         self.changed.notify_one();
     }

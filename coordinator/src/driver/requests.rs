@@ -1,7 +1,10 @@
 //! What the edge asks becomes events and answers. Every question is answered in the round that takes it,
 //! except the two that wait for executions to end.
 
-use std::{mem, sync::atomic::Ordering};
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tokio::sync::oneshot;
 use toolwave_scheduler::{CallSpec, CancelReason, Event, Preparation, Submission, TenantKey};
@@ -10,7 +13,7 @@ use super::{
     Driver,
     executions::{Call, Execution},
     mailbox::{DrainedWorker, ListedWorker, Request, Submitted},
-    resolving::Settled,
+    resolving::{Asked, Settled},
 };
 use crate::{
     execution::prepared::{CallParameters, CallState, PreparedCall},
@@ -93,31 +96,33 @@ impl Driver {
             Vec::with_capacity(count),
             Vec::with_capacity(count),
         );
+        let mut last = None;
         for call in prepared.calls {
-            let tool = catalogue.tool(&call.tool_name).map(AsRef::as_ref);
+            // Most calls name the tool of the one before.
+            let tool = match &last {
+                Some((name, tool)) if Arc::ptr_eq(name, &call.tool_name) => *tool,
+                _ => catalogue.tool(&call.tool_name).map(AsRef::as_ref),
+            };
+            last = Some((call.tool_name.clone(), tool));
             let has_key = !call.idempotency_key.is_empty();
-            let settled = Settled::new(
-                tool,
-                has_key,
-                call.timeout,
-                call.retry,
-                self.terms.attempt_timeout,
-            );
+            let asked = Asked {
+                timeout: call.timeout,
+                retry: call.retry,
+            };
+            let settled = Settled::new(tool, has_key, asked, self.terms.attempt_timeout);
             let tool = tool.map_or_else(|| catalogue.key(&call.tool_name), |tool| tool.key);
             let PreparedCall {
                 id,
                 tool_name,
                 parameters,
                 priority,
-                timeout,
                 queue_timeout,
-                retry,
                 ..
             } = call;
             let (preparation, rejection) = match call.state {
                 CallState::Validated => (Preparation::Ready, None),
                 CallState::Unresolved => (Preparation::Resolve, None),
-                CallState::Rejected(fault) => (Preparation::Rejected, Some(fault)),
+                CallState::Rejected(fault) => (Preparation::Rejected, Some(Box::new(fault))),
             };
             specs.push(CallSpec {
                 tool,
@@ -136,10 +141,9 @@ impl Driver {
             calls.push(Call {
                 parameter_bytes: size(&parameters),
                 parameters: Some(parameters),
-                timeout,
-                retry,
+                asked: (preparation == Preparation::Resolve).then(|| Box::new(asked)),
                 rejection,
-                tries: smallvec::SmallVec::new(),
+                tries: Vec::new(),
                 result: None,
                 readers: 0,
                 ended: false,

@@ -30,10 +30,15 @@ pub(crate) struct Job {
     pub(crate) parameters: CallParameters,
     /// Of the calls that it refers to.
     pub(crate) results: SmallVec<[(u32, Bytes); 4]>,
-    /// The call's own, as [`Settled::new`] takes them.
+    pub(crate) asked: Box<Asked>,
+    pub(crate) has_key: bool,
+}
+
+/// What a call itself says of its attempts.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<RetryPolicy>,
-    pub(crate) has_key: bool,
 }
 
 /// What came of it.
@@ -67,17 +72,11 @@ pub(crate) struct Resolving {
 
 impl Settled {
     /// What the call says wins, then what the tool says.
-    pub(crate) fn new(
-        tool: Option<&DeclaredTool>,
-        has_key: bool,
-        timeout: Option<Duration>,
-        retry: Option<RetryPolicy>,
-        otherwise: Duration,
-    ) -> Self {
+    pub(crate) fn new(tool: Option<&DeclaredTool>, has_key: bool, asked: Asked, otherwise: Duration) -> Self {
         Self {
             safe_to_repeat: tool.is_some_and(|tool| tool.safe_to_repeat(has_key)),
-            timeout: timeout.or_else(|| tool?.timeout).unwrap_or(otherwise),
-            retry: retry.or_else(|| tool?.retry).unwrap_or_default(),
+            timeout: asked.timeout.or_else(|| tool?.timeout).unwrap_or(otherwise),
+            retry: asked.retry.or_else(|| tool?.retry).unwrap_or_default(),
         }
     }
 }
@@ -151,7 +150,7 @@ fn resolve(job: &Job, catalogue: &Catalogue, attempt_timeout: Duration) -> Resol
             .map(|(_, result)| result.clone())
     };
     let outcome = resolver::resolve(&job.parameters, tool, &find).map(|parameters| {
-        let settled = Settled::new(tool, job.has_key, job.timeout, job.retry, attempt_timeout);
+        let settled = Settled::new(tool, job.has_key, *job.asked, attempt_timeout);
         Ready { parameters, settled }
     });
     Resolved {

@@ -211,7 +211,7 @@ impl Driver {
                 }
             }
             Err(fault) => {
-                call.rejection = Some(fault);
+                call.rejection = Some(Box::new(fault));
                 Resolution::Rejected
             }
         };

@@ -1,26 +1,21 @@
-//! What clients get back: the end of each call on the wire, events, the summary; within the size that the
-//! client can receive.
+//! What clients get back: takes in what happens, counts it, and makes events, the summary and the whole answer
+//! of it. What fits into a message is decided in [`super::answered`].
 
 use std::{cell::Cell, collections::HashMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use prost::Message;
-use toolwave_proto::v1::{self, call_result, execution_event::Kind};
-use toolwave_scheduler::{Outcome, plan::Plan};
+use toolwave_proto::v1::{self, execution_event::Kind};
+use toolwave_scheduler::plan::Plan;
 
 use super::{
+    answered::{Answered, Ended, to_result},
     convert::{to_duration, to_outcome, to_timestamp},
     prepared::{EndedCall, ExecutionNews},
-    struct_json::value_of,
-    text::cut,
     words::{Scene, attempt_error, call_error},
 };
 use crate::catalogue::Catalogue;
 
 /// Unknown tools of one execution for which near names are looked for; the search reads every declared name.
 const NEAREST_LOOKUPS: u32 = 32;
-/// Tags and lengths around one result, at most.
-const AROUND: usize = 24;
 /// Failures whose words are kept for the calls that are skipped because of them.
 const KEPT_FAULTS: usize = 10_000;
 
@@ -39,7 +34,7 @@ pub struct Shape {
 #[derive(Debug)]
 pub struct ShapeCall {
     /// Its id.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// Its tool.
     pub tool_name: Arc<str>,
     /// How its result comes back.
@@ -89,16 +84,6 @@ pub struct Answer {
     lookups: Cell<u32>,
 }
 
-/// The end of a call before its result is put in.
-#[derive(Debug)]
-pub struct Ended {
-    /// Which.
-    pub call: u32,
-    result: v1::CallResult,
-    payload: Option<Bytes>,
-    form: ResultForm,
-}
-
 impl Answer {
     /// Nothing has happened yet.
     #[must_use]
@@ -123,7 +108,18 @@ impl Answer {
     }
 
     /// Takes in the end of a call.
-    pub fn end(&mut self, ended: &EndedCall) -> Ended {
+    pub fn end(&mut self, ended: Arc<EndedCall>) -> Ended {
+        let error = self.count(&ended);
+        Ended::new(&self.shape, ended, error)
+    }
+
+    /// The same, as it is of a call that returned nothing.
+    pub fn end_without_result(&mut self, ended: &EndedCall) -> v1::CallResult {
+        let error = self.count(ended);
+        to_result(&self.shape, ended, error)
+    }
+
+    fn count(&mut self, ended: &EndedCall) -> Option<v1::CallError> {
         let outcome = to_outcome(ended.outcome);
         let error = self.error(ended);
         if let Some(error) = &error
@@ -139,28 +135,7 @@ impl Answer {
         self.ended += 1;
         self.attempts = self.attempts.saturating_add(ended.attempts.len() as u32);
         self.sequential = self.sequential.saturating_add(ended.execution_time);
-        let call = &self.shape.calls[ended.call as usize];
-        let success = ended.outcome == Outcome::Succeeded;
-        let result = v1::CallResult {
-            id: call.id.to_string(),
-            tool_name: call.tool_name.to_string(),
-            success,
-            outcome: outcome.into(),
-            error,
-            wave: self.shape.plan.wave(ended.call),
-            attempts: ended.attempts.iter().map(to_attempt).collect(),
-            queue_time: Some(to_duration(ended.queue_time)),
-            execution_time: Some(to_duration(ended.execution_time)),
-            omitted_result_bytes: 0,
-            result_form: None,
-        };
-        let payload = if success { ended.result.clone() } else { None };
-        Ended {
-            call: ended.call,
-            result,
-            payload,
-            form: call.form,
-        }
+        error
     }
 
     fn error(&self, ended: &EndedCall) -> Option<v1::CallError> {
@@ -265,14 +240,11 @@ impl Answer {
                 }),
             ),
             ExecutionNews::Ended(ended) => {
-                let limit = self.shape.max_response_bytes;
-                let end = self.end(ended);
-                let call_index = end.call;
-                let result = end.fit(limit);
+                let result = self.end(ended.clone()).fit(&self.shape);
                 (
                     ended.at,
                     Kind::Result(v1::CallEnded {
-                        call_index,
+                        call_index: ended.call,
                         result: Some(result),
                     }),
                 )
@@ -303,16 +275,8 @@ impl Answer {
 
     /// The whole answer: all ends in request order, with as many results as fit.
     #[must_use]
-    pub fn response(&self, ended: Vec<Ended>, duration: Duration) -> v1::ExecuteParallelResponse {
-        let summary = self.summary(duration);
-        let limit = self
-            .shape
-            .max_response_bytes
-            .saturating_sub(summary.encoded_len() + AROUND);
-        v1::ExecuteParallelResponse {
-            results: fit_all(ended, limit),
-            summary: Some(summary),
-        }
+    pub fn response(&self, ended: Vec<Ended>, duration: Duration) -> Answered {
+        Answered::new(self.shape.clone(), ended, self.summary(duration))
     }
 }
 
@@ -320,94 +284,4 @@ impl Answer {
 #[must_use]
 pub fn waves(plan: &Plan) -> Vec<v1::Wave> {
     plan.waves().into_iter().map(|calls| v1::Wave { calls }).collect()
-}
-
-fn to_attempt(attempt: &super::prepared::EndedAttempt) -> v1::Attempt {
-    v1::Attempt {
-        number: attempt.number,
-        worker: attempt.worker.to_string(),
-        started_at: Some(to_timestamp(attempt.started_at)),
-        ended_at: Some(to_timestamp(attempt.ended_at)),
-        failure: attempt.failure.as_ref().map(attempt_error),
-        late: attempt.late,
-    }
-}
-
-/// Puts results in while they fit; what is said of each call has precedence.
-fn fit_all(mut ended: Vec<Ended>, limit: usize) -> Vec<v1::CallResult> {
-    let mut bare: usize = ended.iter().map(|end| end.result.encoded_len() + AROUND).sum();
-    if bare > limit {
-        ended.iter_mut().for_each(Ended::shorten);
-        bare = ended.iter().map(|end| end.result.encoded_len() + AROUND).sum();
-    }
-    let mut left = limit.saturating_sub(bare);
-    ended.into_iter().map(|end| end.put(&mut left)).collect()
-}
-
-impl Ended {
-    /// As it is of a call that has none.
-    #[must_use]
-    pub fn without_result(self) -> v1::CallResult {
-        self.result
-    }
-
-    /// With the result, or without it when the whole would not fit into a message of `limit` bytes.
-    fn fit(mut self, limit: usize) -> v1::CallResult {
-        // The event, and the message around it.
-        let around = 4 * AROUND;
-        if self.result.encoded_len() + around > limit {
-            self.shorten();
-        }
-        let mut left = limit.saturating_sub(self.result.encoded_len() + around);
-        self.put(&mut left)
-    }
-
-    fn put(mut self, left: &mut usize) -> v1::CallResult {
-        let Some(text) = self.payload.take() else {
-            return self.result;
-        };
-        let bytes = text.len();
-        // JSON is never much longer than its value, so what cannot fit is not even converted.
-        let form = if bytes / 2 > *left {
-            None
-        } else {
-            Some(form(text, self.form))
-        };
-        let size = form
-            .as_ref()
-            .map_or(usize::MAX, call_result::ResultForm::encoded_len);
-        if size <= *left {
-            *left -= size;
-            self.result.result_form = form;
-        } else {
-            self.result.omitted_result_bytes = bytes as u64;
-        }
-        self.result
-    }
-
-    /// Leaves out what is long and not needed to know how the call ended.
-    fn shorten(&mut self) {
-        let errors = self.result.error.iter_mut().chain(
-            self.result
-                .attempts
-                .iter_mut()
-                .filter_map(|attempt| attempt.failure.as_mut()),
-        );
-        for error in errors {
-            error.details_json = Bytes::new();
-            error.violations.clear();
-            error.message.truncate(cut(&error.message, 128).len());
-        }
-    }
-}
-
-fn form(text: Bytes, form: ResultForm) -> call_result::ResultForm {
-    match form {
-        ResultForm::Json => call_result::ResultForm::ResultJson(text),
-        // What a Value cannot hold safely comes as text, rather than not at all.
-        ResultForm::Value | ResultForm::AsCalled => match value_of(&text) {
-            Some(value) => call_result::ResultForm::Result(value),
-            None => call_result::ResultForm::ResultJson(text),
-        },
-    }
 }

@@ -9,6 +9,7 @@ use toolwave_scheduler::plan::{Edge, Need};
 use super::{
     convert,
     graph::Graph,
+    ids::Ids,
     limits::{HIGHEST_PRIORITY, NAME_BYTES, RequestLimits},
     parameters::{ParametersFault, Scanned, scan},
     prepared::{CallFault, CallParameters, CallState, PreparedCall},
@@ -28,11 +29,36 @@ use crate::{
 pub(super) struct Checker<'r> {
     pub(super) catalogue: &'r Catalogue,
     pub(super) limits: &'r RequestLimits,
-    pub(super) ids: &'r [Box<str>],
-    pub(super) indices: &'r HashMap<&'r str, u32>,
-    pub(super) tools: HashMap<Arc<str>, Option<Arc<DeclaredTool>>>,
+    pub(super) ids: &'r Ids,
+    pub(super) tools: Tools,
     pub(super) graph: Graph,
     pub(super) violations: Violations,
+}
+
+/// The tools that a request names, each looked up once.
+#[derive(Default)]
+pub(super) struct Tools {
+    found: HashMap<Arc<str>, Option<Arc<DeclaredTool>>>,
+    /// Of the call before: most calls of a request name few tools.
+    last: Option<(Arc<str>, Option<Arc<DeclaredTool>>)>,
+}
+
+impl Tools {
+    fn named(&mut self, name: &str, catalogue: &Catalogue) -> (Arc<str>, Option<Arc<DeclaredTool>>) {
+        if let Some(last) = &self.last
+            && *last.0 == *name
+        {
+            return last.clone();
+        }
+        let known = self.found.get_key_value(name);
+        let tool = known.map_or_else(
+            || (name.into(), catalogue.tool(name).cloned()),
+            |(name, tool)| (name.clone(), tool.clone()),
+        );
+        self.found.insert(tool.0.clone(), tool.1.clone());
+        self.last = Some(tool.clone());
+        tool
+    }
 }
 
 /// True for what ids and tool names may be.
@@ -78,7 +104,7 @@ impl Checker<'_> {
             });
         }
         PreparedCall {
-            id: self.ids[at as usize].clone(),
+            id: self.ids.texts[at as usize].clone(),
             tool_name,
             parameters,
             priority: call.priority.clamp(0, HIGHEST_PRIORITY) as u8,
@@ -124,12 +150,7 @@ impl Checker<'_> {
             });
             return ("".into(), None);
         }
-        if let Some((name, tool)) = self.tools.get_key_value(name) {
-            return (name.clone(), tool.clone());
-        }
-        let (name, tool): (Arc<str>, _) = (name.into(), self.catalogue.tool(name).cloned());
-        self.tools.insert(name.clone(), tool.clone());
-        (name, tool)
+        self.tools.named(name, self.catalogue)
     }
 
     fn parameters(&mut self, at: u32, form: Option<ParametersForm>) -> (CallParameters, CallState) {
@@ -170,10 +191,10 @@ impl Checker<'_> {
     }
 
     fn template(&mut self, at: u32, text: Bytes) -> CallParameters {
-        let indices = self.indices;
-        match Template::parse(text, self.limits.json(), &|id| indices.get(id).copied()) {
+        let ids = self.ids;
+        match Template::parse(text, self.limits.json(), &|id| ids.index(id)) {
             Ok(Parsed::Text(text)) => CallParameters::Text(text),
-            Ok(Parsed::Template(template)) => CallParameters::Template(template),
+            Ok(Parsed::Template(template)) => CallParameters::Template(Box::new(template)),
             Err(faults) => {
                 for fault in faults {
                     self.add(fault.reason(), at, ".parameters", || fault.to_string());
@@ -186,8 +207,8 @@ impl Checker<'_> {
     fn dependencies(&mut self, at: u32, depends_on: &[String], parameters: &CallParameters) {
         let mut from: Vec<u32> = Vec::with_capacity(depends_on.len());
         for (place, id) in depends_on.iter().enumerate() {
-            match self.indices.get(id.as_str()) {
-                Some(&call) => from.push(call),
+            match self.ids.index(id) {
+                Some(call) => from.push(call),
                 None => self.violations.add(
                     Reason::UnknownDependency,
                     || format!("calls[{at}].depends_on[{place}]"),

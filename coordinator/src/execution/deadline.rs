@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 use super::{text::quoted, violations::Violations};
 use crate::error::{Reason, RequestError};
@@ -16,8 +16,8 @@ const MARGIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 ///
 /// # Errors
 /// The header cannot be read, or the deadline has passed.
-pub(super) fn of(metadata: &MetadataMap) -> Result<Option<Duration>, RequestError> {
-    let Some(header) = metadata.get(HEADER) else {
+pub(super) fn of(headers: &HeaderMap) -> Result<Option<Duration>, RequestError> {
+    let Some(header) = headers.get(HEADER) else {
         return Ok(None);
     };
     let text = header.to_str().unwrap_or_default();
@@ -66,9 +66,9 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Option<Duration>, Reason> {
-        let mut metadata = MetadataMap::new();
-        metadata.insert(HEADER, text.parse().expect("ASCII"));
-        of(&metadata).map_err(|error| error.reason())
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, text.parse().expect("ASCII"));
+        of(&headers).map_err(|error| error.reason())
     }
 
     #[test]
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(read("100m"), Ok(Some(Duration::from_millis(80))));
         assert_eq!(read("10m"), Ok(Some(Duration::from_millis(5))));
         assert_eq!(read("99999999H").map(|timeout| timeout.is_some()), Ok(true));
-        assert!(matches!(of(&MetadataMap::new()), Ok(None)));
+        assert!(matches!(of(&HeaderMap::new()), Ok(None)));
     }
 
     #[test]

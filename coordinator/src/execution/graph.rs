@@ -1,6 +1,6 @@
 //! The dependencies of an execution: what calls say, what references imply, what effects order; one plan.
 
-use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _};
+use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write as _, sync::Arc};
 
 use toolwave_proto::v1;
 use toolwave_scheduler::plan::{Cycle, Edge, Need, Plan};
@@ -31,7 +31,7 @@ impl Graph {
     /// Checks bounds and finds the waves. Adds what is wrong; `None` then.
     pub(super) fn plan(
         &mut self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         limits: &RequestLimits,
         violations: &mut Violations,
     ) -> Option<Plan> {
@@ -149,7 +149,7 @@ fn dependency_order(plan: &Plan) -> Vec<u32> {
 }
 
 /// The message reads as "waits for" and begins with the call that comes first in the request.
-fn add_cycle(cycle: &[u32], ids: &[Box<str>], violations: &mut Violations) {
+fn add_cycle(cycle: &[u32], ids: &[Arc<str>], violations: &mut Violations) {
     let mut cycle: Vec<u32> = cycle.iter().rev().copied().collect();
     let first = cycle
         .iter()

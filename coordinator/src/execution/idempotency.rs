@@ -79,7 +79,7 @@ struct Log {
 struct Written {
     /// `None`: not answered yet.
     admission: Option<Result<Arc<str>, crate::handle::SubmitError>>,
-    news: Vec<Arc<ExecutionNews>>,
+    news: Vec<ExecutionNews>,
     progress: usize,
     bytes: usize,
     closed: bool,
@@ -162,10 +162,7 @@ impl KeyedExecutions {
     fn keep(&self, key: String, log: Arc<Log>) {
         let (finished, bytes) = {
             let written = log.written();
-            let finished = matches!(
-                written.news.last().map(AsRef::as_ref),
-                Some(ExecutionNews::Finished { .. })
-            );
+            let finished = matches!(written.news.last(), Some(ExecutionNews::Finished { .. }));
             (finished, written.bytes)
         };
         let mut state = self.state();
@@ -232,7 +229,7 @@ impl Written {
             }
             _ => {}
         }
-        self.news.push(Arc::new(news));
+        self.news.push(news);
     }
 }
 
@@ -277,7 +274,7 @@ impl Watcher {
     }
 
     /// From the beginning: what happened since the last time. `None` when nothing more will.
-    pub(super) async fn next(&mut self) -> Option<Vec<Arc<ExecutionNews>>> {
+    pub(super) async fn next(&mut self) -> Option<Vec<ExecutionNews>> {
         loop {
             {
                 let written = self.log.written();

@@ -1,12 +1,15 @@
 //! The edge that clients see: requests checked and turned into [`prepared::PreparedExecution`], results answered.
 
 pub mod answer;
+pub mod answered;
+mod answered_wire;
 mod calls;
 pub mod convert;
 mod deadline;
 pub mod effects;
 mod graph;
 mod idempotency;
+mod ids;
 pub mod limits;
 mod lookup;
 pub mod parameters;
@@ -14,6 +17,7 @@ mod plan_answer;
 pub mod prepared;
 pub mod reference;
 pub mod resolver;
+pub(crate) mod server;
 pub mod service;
 pub mod struct_json;
 pub mod template;

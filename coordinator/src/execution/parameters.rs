@@ -4,6 +4,7 @@
 use std::{borrow::Cow, cell::Cell, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
 
 use super::{
     limits::JsonBudget,
@@ -14,6 +15,9 @@ use crate::error::Reason;
 
 /// What begins a reference.
 pub const REFERENCE: &str = "${";
+
+/// So many keys are compared each with each, which is less work than to sort them.
+const FEW_KEYS: usize = 8;
 
 /// What a text holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +137,8 @@ pub fn scan(text: &[u8], budget: JsonBudget) -> Result<Scanned, ParametersFault>
     })?;
     let state = State {
         budget,
+        // A string can hold the beginning of a reference only if the text does, as it is or as an escape.
+        may_refer: memchr::memchr2(b'$', b'\\', text.as_bytes()).is_some(),
         nodes: Cell::new(0),
         references: Cell::new(false),
         fault: Cell::new(None),
@@ -170,6 +176,7 @@ fn not_json(error: &serde_json::Error) -> ParametersFault {
 
 struct State {
     budget: JsonBudget,
+    may_refer: bool,
     nodes: Cell<usize>,
     references: Cell<bool>,
     fault: Cell<Option<ParametersFault>>,
@@ -199,7 +206,7 @@ impl Node<'_> {
     }
 
     fn string<E: de::Error>(self, text: &str) -> Result<(), E> {
-        if text.contains(REFERENCE) {
+        if self.state.may_refer && text.contains(REFERENCE) {
             self.state.references.set(true);
         }
         self.scalar("a string")
@@ -275,20 +282,29 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let inside = self.inside()?;
-        let mut keys: Vec<Cow<'de, str>> = Vec::new();
+        let mut keys: SmallVec<[Cow<'de, str>; FEW_KEYS]> = SmallVec::new();
         while let Some(Key(key)) = entries.next_key()? {
             entries.next_value_seed(inside)?;
             keys.push(key);
         }
-        // Sorted rather than hashed: no choice of keys makes it slow.
-        keys.sort_unstable();
-        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(self.state.refuse(ParametersFault::DuplicateKey {
-                key: quoted(&pair[0]),
-            })),
+        match duplicate(&mut keys) {
+            Some(key) => Err(self
+                .state
+                .refuse(ParametersFault::DuplicateKey { key: quoted(key) })),
             None => Ok(()),
         }
     }
+}
+
+/// A key that is there twice. Many are sorted rather than hashed: no choice of keys makes it slow.
+fn duplicate<'k>(keys: &'k mut [Cow<'_, str>]) -> Option<&'k str> {
+    if keys.len() <= FEW_KEYS {
+        let at = (1..keys.len()).find(|&at| keys[..at].contains(&keys[at]))?;
+        return Some(&keys[at]);
+    }
+    keys.sort_unstable();
+    let at = (1..keys.len()).find(|&at| keys[at - 1] == keys[at])?;
+    Some(&keys[at])
 }
 
 /// A key, borrowed from the text unless it holds escapes.
@@ -345,6 +361,15 @@ mod tests {
         }
         assert_eq!(reason("{\"a\":1e400}"), Reason::NumberOutOfRange);
         assert_eq!(reason("{\"b\":{\"a\":1,\"\\u0061\":2}}"), Reason::DuplicateKey);
+        let keys = |count: usize| (0..count).map(|key| format!("\"{key}\":0,")).collect::<String>();
+        for count in [1, FEW_KEYS - 1, FEW_KEYS, 3 * FEW_KEYS] {
+            assert_eq!(
+                reason(&format!("{{{}\"0\":1}}", keys(count))),
+                Reason::DuplicateKey,
+                "{count}"
+            );
+            assert!(read(&format!("{{{}\"x\":1}}", keys(count))).is_ok(), "{count}");
+        }
         let budget = RequestLimits::default().json();
         assert_eq!(
             scan(b"{\"a\":\"\xff\"}", budget),

@@ -31,7 +31,7 @@ pub(super) fn plan_response(prepared: Prepared, catalogue: Arc<Catalogue>) -> v1
     let mut rejected = Vec::new();
     for (at, call) in execution.calls.into_iter().enumerate() {
         let (cause, rejection) = match call.state {
-            CallState::Rejected(fault) => (Cause::Rejected, Some(fault)),
+            CallState::Rejected(fault) => (Cause::Rejected, Some(Box::new(fault))),
             CallState::Unresolved if catalogue.tool(&call.tool_name).is_none() => (Cause::UnknownTool, None),
             CallState::Unresolved | CallState::Validated => continue,
         };
@@ -41,14 +41,14 @@ pub(super) fn plan_response(prepared: Prepared, catalogue: Arc<Catalogue>) -> v1
             cause,
             result: None,
             rejection,
-            attempts: Vec::new(),
+            attempts: smallvec::SmallVec::new(),
             queue_time: Duration::ZERO,
             execution_time: Duration::ZERO,
             at: SystemTime::UNIX_EPOCH,
         };
         rejected.push(v1::CallEnded {
             call_index: at as u32,
-            result: Some(answer.end(&ended).without_result()),
+            result: Some(answer.end_without_result(&ended)),
         });
     }
     let mut response = v1::PlanExecutionResponse {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use toolwave_scheduler::{AttemptFailure, Cause, OnFailure, Outcome, RetryPolicy, Schedule, plan::Plan};
 
 use super::template::Template;
@@ -43,7 +44,7 @@ pub enum Detail {
 #[derive(Debug)]
 pub struct PreparedCall {
     /// Unique in the execution.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// As the client wrote it.
     pub tool_name: Arc<str>,
     /// What it is called with.
@@ -79,7 +80,7 @@ pub enum CallParameters {
     /// JSON text without references.
     Text(Bytes),
     /// JSON with references to results of other calls.
-    Template(Template),
+    Template(Box<Template>),
 }
 
 /// Why a call did not succeed, in words: made by the edge (rejections) or by a tool (its errors).
@@ -96,7 +97,7 @@ pub struct CallFault {
 }
 
 /// What the driver tells of an execution, in the order in which it happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ExecutionNews {
     /// An attempt began.
     Started {
@@ -136,7 +137,7 @@ pub enum ExecutionNews {
         at: SystemTime,
     },
     /// A call ended.
-    Ended(Box<EndedCall>),
+    Ended(Arc<EndedCall>),
     /// All calls have ended; nothing follows.
     Finished {
         /// Since acceptance.
@@ -156,9 +157,9 @@ pub struct EndedCall {
     /// JSON text, when it succeeded.
     pub result: Option<Bytes>,
     /// What the edge or the resolver said, when it was rejected.
-    pub rejection: Option<CallFault>,
+    pub rejection: Option<Box<CallFault>>,
     /// Every dispatched attempt, in order.
-    pub attempts: Vec<EndedAttempt>,
+    pub attempts: SmallVec<[EndedAttempt; 1]>,
     /// From ready to the last dispatch; zero when it was never ready.
     pub queue_time: Duration,
     /// Of the last attempt: as the worker measured it, else as seen from here.
@@ -179,7 +180,7 @@ pub struct EndedAttempt {
     /// When it ended or was given up.
     pub ended_at: SystemTime,
     /// Why it did not succeed.
-    pub failure: Option<EndedAttemptFailure>,
+    pub failure: Option<Box<EndedAttemptFailure>>,
     /// A report came after it had been given up; it changed nothing.
     pub late: bool,
 }

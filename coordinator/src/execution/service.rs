@@ -8,7 +8,8 @@ use tonic::{Request, Response, Status};
 use toolwave_proto::v1::{self, execution_service_server::ExecutionService};
 
 use super::{
-    answer::{Answer, Ended},
+    answer::Answer,
+    answered::{Answered, Ended},
     deadline,
     idempotency::{KeyedExecutions, Watcher, body_of},
     plan_answer,
@@ -42,9 +43,9 @@ enum Source {
 }
 
 impl Source {
-    async fn next(&mut self) -> Option<Vec<Arc<ExecutionNews>>> {
+    async fn next(&mut self) -> Option<Vec<ExecutionNews>> {
         match self {
-            Self::Own(ticket) => Some(ticket.next().await?.into_iter().map(Arc::new).collect()),
+            Self::Own(ticket) => ticket.next().await,
             Self::Joined(watcher) => watcher.next().await,
         }
     }
@@ -104,25 +105,37 @@ impl Service {
         Ok((Source::Joined(watcher), answer))
     }
 
+    /// Runs a request to its end.
+    pub(super) async fn execute(
+        &self,
+        request: Request<v1::ExecuteParallelRequest>,
+    ) -> Result<Answered, Status> {
+        let circumstances = Circumstances {
+            deadline: deadline::of(request.metadata().as_ref())?,
+            detail: Detail::Results,
+            explain: false,
+        };
+        Ok(self.run(request.into_inner(), circumstances).await?)
+    }
+
     async fn run(
         &self,
         request: v1::ExecuteParallelRequest,
         circumstances: Circumstances,
-    ) -> Result<v1::ExecuteParallelResponse, RequestError> {
+    ) -> Result<Answered, RequestError> {
         let (mut source, mut answer) = self.begin(request, circumstances).await?;
         let mut ends: Vec<Option<Ended>> = answer.shape().calls.iter().map(|_| None).collect();
         while let Some(news) = source.next().await {
-            for news in &news {
-                match news.as_ref() {
+            for news in news {
+                match news {
                     ExecutionNews::Ended(ended) => {
-                        let end = answer.end(ended);
-                        let call = end.call as usize;
-                        ends[call] = Some(end);
+                        let call = ended.call as usize;
+                        ends[call] = Some(answer.end(ended));
                     }
                     ExecutionNews::Finished { duration } => {
                         let ends: Option<Vec<Ended>> = ends.into_iter().collect();
                         // The driver ends every call before it says Finished.
-                        return Ok(answer.response(ends.ok_or(RequestError::CoordinatorStopped)?, *duration));
+                        return Ok(answer.response(ends.ok_or(RequestError::CoordinatorStopped)?, duration));
                     }
                     ExecutionNews::Started { .. }
                     | ExecutionNews::Progress { .. }
@@ -155,10 +168,7 @@ async fn flow(state: Flow) -> Option<(Messages, Flow)> {
             let Some(news) = source.next().await else {
                 return Some((vec![Err(RequestError::CoordinatorStopped.into())], Flow::End));
             };
-            let finished = matches!(
-                news.last().map(AsRef::as_ref),
-                Some(ExecutionNews::Finished { .. })
-            );
+            let finished = matches!(news.last(), Some(ExecutionNews::Finished { .. }));
             let events = news.iter().map(|news| answer.event(news)).collect();
             let messages = together(events, answer.shape().max_response_bytes);
             Some((
@@ -213,15 +223,7 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::ExecuteParallelRequest>,
     ) -> Result<Response<v1::ExecuteParallelResponse>, Status> {
-        let deadline = deadline::of(request.metadata())?;
-        let circumstances = Circumstances {
-            deadline,
-            detail: Detail::Results,
-            explain: false,
-        };
-        Ok(Response::new(
-            self.run(request.into_inner(), circumstances).await?,
-        ))
+        Ok(Response::new(self.execute(request).await?.into_message()))
     }
 
     type ExecuteParallelStreamStream =
@@ -231,7 +233,7 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::ExecuteParallelStreamRequest>,
     ) -> Result<Response<Self::ExecuteParallelStreamStream>, Status> {
-        let deadline = deadline::of(request.metadata())?;
+        let deadline = deadline::of(request.metadata().as_ref())?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Everything,
@@ -248,7 +250,7 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::PlanExecutionRequest>,
     ) -> Result<Response<v1::PlanExecutionResponse>, Status> {
-        let deadline = deadline::of(request.metadata())?;
+        let deadline = deadline::of(request.metadata().as_ref())?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Results,

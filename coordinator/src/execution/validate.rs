@@ -1,19 +1,19 @@
 //! A request as it came becomes an execution that is right as a whole, or the list of all that is wrong with it.
 //! One pass; nothing runs, nothing is kept.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use toolwave_proto::v1::{self, call::ParametersForm};
 use toolwave_scheduler::{OnFailure, RetryPolicy, Schedule};
 
 use super::{
     answer::{ResultForm, Shape, ShapeCall},
-    calls::{Checker, is_key, is_name},
+    calls::{Checker, Tools, is_key},
     convert,
     graph::Graph,
+    ids::Ids,
     limits::{DEFAULT_CONCURRENCY, DEFAULT_RESPONSE_BYTES, DEFAULT_TIMEOUT, NAME_BYTES, RequestLimits},
     prepared::{Detail, PreparedExecution},
-    text::quoted,
     violations::Violations,
 };
 use crate::{
@@ -60,24 +60,21 @@ pub fn prepare(
     let mut violations = Violations::default();
     let options = options(&request, circumstances.deadline, &mut violations);
     let form = ResultForm::from(request.result_form());
-    let ids = ids(&request.calls);
-    let (indices, distinct) = indices(&request.calls, &ids, &mut violations);
+    let ids = Ids::of(&request.calls, &mut violations);
     let graph = Graph {
         explained: circumstances.explain.then(Vec::new),
         ..Graph::default()
     };
-    let tools = HashMap::new();
     let mut checker = Checker {
         catalogue,
         limits,
         ids: &ids,
-        indices: &indices,
-        tools,
+        tools: Tools::default(),
         graph,
         violations,
     };
-    let mut calls = Vec::with_capacity(ids.len());
-    let mut shapes = Vec::with_capacity(ids.len());
+    let mut calls = Vec::with_capacity(ids.texts.len());
+    let mut shapes = Vec::with_capacity(ids.texts.len());
     for (at, call) in request.calls.into_iter().enumerate() {
         let form = form.or(match &call.parameters_form {
             Some(ParametersForm::ParametersJson(_)) => ResultForm::Json,
@@ -98,8 +95,8 @@ pub fn prepare(
         ..
     } = checker;
     // With an id twice, edges lead to the wrong call and cycles mean nothing.
-    let plan = if distinct {
-        graph.plan(&ids, limits, &mut violations)
+    let plan = if ids.distinct {
+        graph.plan(&ids.texts, limits, &mut violations)
     } else {
         None
     };
@@ -250,52 +247,4 @@ fn options(
             .max_response_bytes
             .map_or(DEFAULT_RESPONSE_BYTES, |bytes| bytes as usize),
     }
-}
-
-/// A call without an id has its index for one.
-fn ids(calls: &[v1::Call]) -> Vec<Box<str>> {
-    calls
-        .iter()
-        .enumerate()
-        .map(|(at, call)| {
-            call.id
-                .as_deref()
-                .map_or_else(|| at.to_string().into(), Box::from)
-        })
-        .collect()
-}
-
-/// The index of each id, and whether no id is there twice.
-fn indices<'i>(
-    calls: &[v1::Call],
-    ids: &'i [Box<str>],
-    violations: &mut Violations,
-) -> (HashMap<&'i str, u32>, bool) {
-    let mut indices = HashMap::with_capacity(ids.len());
-    let mut distinct = true;
-    for (at, id) in ids.iter().enumerate() {
-        if calls[at].id.is_some() && !is_name(id) {
-            violations.add(
-                Reason::BadId,
-                || format!("calls[{at}].id"),
-                || {
-                    format!(
-                        "{} must be 1 to {NAME_BYTES} bytes of [A-Za-z0-9._:-]",
-                        quoted(id)
-                    )
-                },
-            );
-        }
-        if let Some(before) = indices.get(&**id).copied() {
-            distinct = false;
-            violations.add(
-                Reason::DuplicateId,
-                || format!("calls[{at}].id"),
-                || format!("{} is the id of calls[{before}] too", quoted(id)),
-            );
-            continue;
-        }
-        indices.insert(&**id, at as u32);
-    }
-    (indices, distinct)
 }

@@ -29,7 +29,7 @@ pub(super) fn call_error(ended: &EndedCall, scene: &Scene<'_>) -> Option<v1::Cal
     let mut error = match ended.cause {
         Cause::None => return None,
         Cause::Attempt { failure } => last_attempt(ended, failure),
-        Cause::Rejected => ended.rejection.as_ref().map_or_else(
+        Cause::Rejected => ended.rejection.as_deref().map_or_else(
             || {
                 plain(
                     Reason::ParamsSchema,
@@ -81,7 +81,7 @@ pub(super) fn call_error(ended: &EndedCall, scene: &Scene<'_>) -> Option<v1::Cal
         || ended
             .attempts
             .iter()
-            .filter_map(|attempt| attempt.failure.as_ref())
+            .filter_map(|attempt| attempt.failure.as_deref())
             .any(|failure| may_have_run(failure.failure));
     Some(error)
 }

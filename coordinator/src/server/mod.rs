@@ -16,24 +16,24 @@ use tonic_health::{
     ServingStatus,
     server::{HealthReporter, HealthService},
 };
-use toolwave_proto::v1::{
-    self, admin_service_server::AdminServiceServer, execution_service_server::ExecutionServiceServer,
-    worker_service_server::WorkerServiceServer,
-};
+use toolwave_proto::v1::{self, admin_service_server::AdminServiceServer};
 
 use self::connection::Connection;
 use crate::{
     StartError,
     admin::Admin,
     config::Config,
-    execution::service::Service as Executions,
-    worker::{LEAST_MESSAGE, Service as Sessions},
+    execution::{server::ExecutionServer, service::Service as Executions},
+    worker::Service as Sessions,
 };
 
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// The largest HTTP/2 frame taken: payloads come in fewer, for each of which the peer makes a system call. At the
+/// default of 16 KiB those cost more than the copying; much larger ones would hold up others on a slow line.
+const HTTP2_FRAME: u32 = 256 * 1024;
 /// Clients that cancel many calls at once must not lose the others on their connection.
 const CANCELLED_AT_ONCE: usize = 10_000;
 /// Streams that end by themselves at the end of the server get this long.
@@ -157,7 +157,6 @@ fn router(
     address: SocketAddr,
 ) -> Result<Router, StartError> {
     let largest = config.requests.max_request_bytes;
-    let frame = largest.max(LEAST_MESSAGE as usize);
     // Names and numbers of operators and health checks only.
     let small = 64 * 1024;
     let router = Server::builder()
@@ -165,10 +164,11 @@ fn router(
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(HTTP2_FRAME)
         .max_concurrent_streams(config.max_streams_per_connection)
         .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
-        .add_service(ExecutionServiceServer::new(services.executions).max_decoding_message_size(largest))
-        .add_service(WorkerServiceServer::new(services.sessions).max_decoding_message_size(frame))
+        .add_service(ExecutionServer::new(services.executions, largest))
+        .add_service(services.sessions)
         .add_service(AdminServiceServer::new(services.admin).max_decoding_message_size(small))
         .add_service(
             tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(

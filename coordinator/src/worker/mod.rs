@@ -4,6 +4,7 @@
 mod convert;
 pub(crate) mod declarations;
 pub(crate) mod fault;
+pub(crate) mod frame;
 mod handshake;
 pub(crate) mod outbox;
 mod pieces;
@@ -11,5 +12,4 @@ mod service;
 mod session;
 
 pub(crate) use convert::duration;
-pub(crate) use outbox::LEAST_MESSAGE;
 pub(crate) use service::{Service, SessionTerms, Workers};

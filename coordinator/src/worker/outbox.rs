@@ -23,7 +23,7 @@ use tonic::Status;
 use toolwave_proto::v1;
 use toolwave_scheduler::AttemptKey;
 
-use super::{convert, fault::SessionFault};
+use super::{convert, fault::SessionFault, frame::Frame};
 use crate::error::status;
 
 /// Entries of a frame, at most.
@@ -49,27 +49,40 @@ pub(crate) enum Outbound {
 }
 
 /// An attempt on its way to a worker.
-pub(crate) struct Assignment {
-    pub(crate) attempt: AttemptKey,
+#[cfg_attr(test, derive(Debug))]
+pub struct Assignment {
+    /// Which.
+    pub attempt: AttemptKey,
     /// Shared by all attempts of the execution.
-    pub(crate) words: Arc<Words>,
-    pub(crate) parameters: Bytes,
-    pub(crate) timeout: Duration,
-    pub(crate) safe_to_repeat: bool,
-    pub(crate) sequence: u64,
+    pub words: Arc<Words>,
+    /// JSON text.
+    pub parameters: Bytes,
+    /// Of the attempt, from its start.
+    pub timeout: Duration,
+    /// Whether a worker that has lost touch is to stop it.
+    pub safe_to_repeat: bool,
+    /// Among the dispatches of the session, from 1.
+    pub sequence: u64,
 }
 
 /// The texts of an execution that travel with its attempts.
-pub(crate) struct Words {
-    pub(crate) execution_id: Arc<str>,
-    pub(crate) calls: Vec<CallWords>,
+#[cfg_attr(test, derive(Debug))]
+pub struct Words {
+    /// Of the execution.
+    pub execution_id: Arc<str>,
+    /// In request order.
+    pub calls: Vec<CallWords>,
 }
 
 /// Those of a call.
-pub(crate) struct CallWords {
-    pub(crate) id: Box<str>,
-    pub(crate) tool: Arc<str>,
-    pub(crate) idempotency_key: Box<str>,
+#[cfg_attr(test, derive(Debug))]
+pub struct CallWords {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its tool's name.
+    pub tool: Arc<str>,
+    /// Empty: none.
+    pub idempotency_key: Box<str>,
 }
 
 /// What the reading half wants said: numbers that only grow, so only the last of each counts.
@@ -152,8 +165,8 @@ impl Outbox {
     }
 
     /// A frame of what waits; `None` when nothing does.
-    fn compose(&mut self) -> Option<Result<v1::OpenSessionResponse, SessionFault>> {
-        let mut frame = v1::OpenSessionResponse::default();
+    fn compose(&mut self) -> Option<Result<Frame, SessionFault>> {
+        let mut frame = Frame::default();
         let mut entries = 0;
         let mut bytes = 0;
         while entries < FRAME_ENTRIES && bytes < FRAME_BYTES {
@@ -162,7 +175,7 @@ impl Outbox {
             };
             match next {
                 Outbound::Registered(registered) => {
-                    frame.registered = Some(*registered);
+                    frame.rest.registered = Some(*registered);
                     return Some(Ok(frame));
                 }
                 Outbound::Dispatch(assignment) => {
@@ -170,14 +183,16 @@ impl Outbox {
                 }
                 Outbound::Abort(attempt) => {
                     self.pieces.retain(|remainder| remainder.attempt != attempt);
-                    frame.aborts.push(convert::attempt_ref(attempt));
+                    frame.rest.aborts.push(convert::attempt_ref(attempt));
                     bytes += 24;
                 }
                 Outbound::Shutdown { reconnect_after } => {
                     let reconnect_after = Some(convert::duration(reconnect_after));
-                    frame.shutdown = Some(v1::Shutdown { reconnect_after });
+                    frame.rest.shutdown = Some(v1::Shutdown { reconnect_after });
                 }
-                Outbound::SetDraining(draining) => frame.set_draining = Some(v1::SetDraining { draining }),
+                Outbound::SetDraining(draining) => {
+                    frame.rest.set_draining = Some(v1::SetDraining { draining });
+                }
                 Outbound::Close(fault) if entries == 0 && self.pieces.is_empty() => return Some(Err(fault)),
                 close @ Outbound::Close(_) => {
                     self.pieces.clear();
@@ -189,46 +204,31 @@ impl Outbox {
             entries += 1;
         }
         if let Some(piece) = self.piece() {
-            frame.chunks.push(piece);
+            frame.rest.chunks.push(piece);
             entries += 1;
         }
-        self.answer(&mut frame, entries > 0).then_some(Ok(frame))
+        self.answer(&mut frame.rest, entries > 0).then_some(Ok(frame))
     }
 
     /// Adds a dispatch; returns about how many bytes that is.
-    fn dispatch(&mut self, assignment: Assignment, frame: &mut v1::OpenSessionResponse) -> usize {
-        let Assignment {
-            attempt,
-            words,
-            parameters,
-            timeout,
-            safe_to_repeat,
-            sequence,
-        } = assignment;
-        let call = &words.calls[attempt.call.index as usize];
-        let mut dispatch = v1::Dispatch {
-            attempt: Some(convert::attempt_ref(attempt)),
-            tool_name: call.tool.to_string(),
-            timeout: Some(convert::duration(timeout)),
-            idempotency_key: call.idempotency_key.to_string(),
-            safe_to_repeat,
-            execution_id: words.execution_id.to_string(),
-            call_id: call.id.to_string(),
-            sequence,
-            ..v1::Dispatch::default()
-        };
-        if parameters.len() > PIECE_BYTES {
-            dispatch.parameters_size = parameters.len() as u64;
+    fn dispatch(&mut self, assignment: Assignment, frame: &mut Frame) -> usize {
+        let call = &assignment.words.calls[assignment.attempt.call.index as usize];
+        let mut bytes = 96 + call.tool.len() + call.id.len();
+        if assignment.is_large() {
             self.pieces.push_back(Remainder {
-                attempt,
-                payload: parameters,
+                attempt: assignment.attempt,
+                payload: assignment.parameters.clone(),
                 offset: 0,
             });
         } else {
-            dispatch.parameters_json = parameters;
+            bytes += assignment.parameters.len();
         }
-        let bytes = dispatch.parameters_json.len() + 96 + dispatch.tool_name.len() + dispatch.call_id.len();
-        frame.dispatches.push(dispatch);
+        if frame.dispatches.is_empty() {
+            frame
+                .dispatches
+                .reserve_exact(FRAME_ENTRIES.min(1 + self.waiting.len()));
+        }
+        frame.dispatches.push(assignment);
         bytes
     }
 
@@ -268,14 +268,14 @@ impl Outbox {
         true
     }
 
-    fn end(&mut self, fault: Option<SessionFault>) -> Poll<Option<Result<v1::OpenSessionResponse, Status>>> {
+    fn end(&mut self, fault: Option<SessionFault>) -> Poll<Option<Result<Frame, Status>>> {
         self.ended = true;
         Poll::Ready(fault.map(|fault| Err(status(fault.code(), fault.reason(), fault.to_string()))))
     }
 }
 
 impl Stream for Outbox {
-    type Item = Result<v1::OpenSessionResponse, Status>;
+    type Item = Result<Frame, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();

@@ -7,6 +7,9 @@ use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashMap;
 use toolwave_scheduler::AttemptKey;
 
+/// Room that is made for a result with its first piece, in bytes, when so much was announced.
+const EARLY_ROOM: usize = 1024 * 1024;
+
 /// A result whose pieces are still coming.
 struct Partial {
     sequence: u64,
@@ -30,6 +33,22 @@ pub(super) struct Whole {
     pub(super) payload: Result<Bytes, String>,
     pub(super) execution_time: Option<prost_types::Duration>,
 }
+
+// === impl Partial ===
+
+impl Partial {
+    /// Room for the next piece and, at a time, for about as much as has come: what was announced is believed
+    /// only so far, and copied seldom.
+    fn make_room(&mut self, piece: usize) {
+        let length = self.payload.len();
+        if self.payload.capacity() - length < piece {
+            let more = (self.size - length).min(length.max(EARLY_ROOM));
+            self.payload.reserve(more.max(piece));
+        }
+    }
+}
+
+// === impl Pieces ===
 
 impl Pieces {
     /// A result was announced: its pieces follow.
@@ -68,6 +87,7 @@ impl Pieces {
                 partial.size
             ))
         } else {
+            partial.make_room(piece.len());
             partial.payload.extend_from_slice(piece);
             if partial.payload.len() < partial.size {
                 return None;

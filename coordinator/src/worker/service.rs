@@ -2,22 +2,31 @@
 //! frame here would hold back the response headers, which some clients wait for before they send.
 
 use std::{
+    convert::Infallible,
+    future::{Ready, ready},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
-use tonic::{Request, Response, Status, Streaming, async_trait};
-use toolwave_proto::v1::{self, worker_service_server::WorkerService};
+use tonic::{
+    Code, Request, Response, Status, Streaming,
+    codegen::{self, Body, BoxFuture, StdError, http},
+    metadata::GRPC_CONTENT_TYPE,
+    server::{Grpc, NamedService, StreamingService},
+};
+use toolwave_proto::v1::{self, worker_service_server::SERVICE_NAME};
 use toolwave_scheduler::SessionKey;
 
 use super::{
     declarations::Declarations,
-    outbox::{Answers, Outbox},
+    frame::{Frame, FrameCodec},
+    outbox::{Answers, LEAST_MESSAGE, Outbox},
     session,
 };
 use crate::driver::mailbox::Input;
@@ -71,17 +80,58 @@ impl Workers {
     }
 }
 
-/// The service, for a server.
+/// The service, for a server: as the generated one, but for the codec.
+#[derive(Clone)]
 pub(crate) struct Service(pub(crate) Arc<Workers>);
 
-#[async_trait]
-impl WorkerService for Service {
-    type OpenSessionStream = Outbox;
+/// Its one method.
+struct OpenSession(Arc<Workers>);
 
-    async fn open_session(
-        &self,
-        request: Request<Streaming<v1::OpenSessionRequest>>,
-    ) -> Result<Response<Self::OpenSessionStream>, Status> {
+impl NamedService for Service {
+    const NAME: &'static str = SERVICE_NAME;
+}
+
+impl<B> codegen::Service<http::Request<B>> for Service
+where
+    B: Body + Send + 'static,
+    B::Error: Into<StdError> + Send + 'static,
+{
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let method = request
+            .uri()
+            .path()
+            .strip_prefix('/')
+            .and_then(|path| path.split_once('/'));
+        if method != Some((SERVICE_NAME, "OpenSession")) {
+            let mut response = http::Response::new(tonic::body::Body::empty());
+            let headers = response.headers_mut();
+            headers.insert(tonic::Status::GRPC_STATUS, (Code::Unimplemented as i32).into());
+            headers.insert(http::header::CONTENT_TYPE, GRPC_CONTENT_TYPE);
+            return Box::pin(ready(Ok(response)));
+        }
+        let workers = self.0.clone();
+        Box::pin(async move {
+            let limit = workers.terms.max_message.max(LEAST_MESSAGE as usize);
+            let mut grpc = Grpc::new(FrameCodec).max_decoding_message_size(limit);
+            Ok(grpc.streaming(OpenSession(workers), request).await)
+        })
+    }
+}
+
+impl StreamingService<v1::OpenSessionRequest> for OpenSession {
+    type Response = Frame;
+    type ResponseStream = Outbox;
+    type Future = Ready<Result<Response<Outbox>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<v1::OpenSessionRequest>>) -> Self::Future {
         let workers = self.0.clone();
         let address = request.remote_addr();
         // An attempt in flight is at most said once and aborted once, and takes a slot until it has ended:
@@ -99,6 +149,6 @@ impl WorkerService for Service {
             outbox,
             answers,
         ));
-        Ok(Response::new(writer))
+        ready(Ok(Response::new(writer)))
     }
 }

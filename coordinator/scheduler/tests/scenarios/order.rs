@@ -379,3 +379,17 @@ fn calls_spread_over_workers_by_their_load() {
     let loads: Vec<u32> = workers.iter().map(|worker| lab.taken(*worker)).collect();
     assert!(loads.iter().all(|load| (20..=30).contains(load)), "{loads:?}");
 }
+
+#[test]
+fn the_wait_of_an_execution_at_its_own_limit_lifts_no_other() {
+    let mut lab = Lab::new();
+    lab.worker(2);
+    let running = nth(lab.submit(batch(vec![call()])), 0);
+    lab.submit(batch(vec![call(); 2]).at_once(1));
+    lab.pass(s(11));
+    let newer = nth(lab.submit(batch(vec![call()])), 0);
+    let higher = nth(lab.submit(batch(vec![urgent(1)])), 0);
+    lab.succeeds(running);
+    assert!(lab.flight(higher).is_some(), "the higher priority goes first");
+    assert!(lab.flight(newer).is_none());
+}
