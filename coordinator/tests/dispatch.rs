@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use toolwave_proto::v1::{self, AttemptFailureKind, Outcome};
+use toolwave_proto::v1::{self, AttemptFailureKind, Outcome, attempt_report::End};
 
 #[tokio::test]
 async fn a_call_reaches_a_worker_and_its_result_the_client() {
@@ -30,21 +30,21 @@ async fn a_call_reaches_a_worker_and_its_result_the_client() {
 }
 
 #[tokio::test]
-async fn frames_hold_what_waits_and_at_most_64_entries() {
+async fn frames_hold_what_waits_and_at_most_256_entries() {
     let coordinator = start(config()).await;
     let mut register = register("w", vec![tool("echo")]);
-    register.slots = 200;
+    register.slots = 600;
     let mut worker = FakeWorker::join(&coordinator, register).await;
-    let running = execute(&coordinator, vec![call("echo", "{}"); 200]).await;
-    for number in 1..=200 {
+    let running = execute(&coordinator, vec![call("echo", "{}"); 600]).await;
+    for number in 1..=600 {
         let dispatch = worker.dispatch().await;
         assert_eq!(dispatch.sequence, number);
         worker.succeed(&dispatch, "null").await;
     }
-    assert_eq!(results(running).await.len(), 200);
+    assert_eq!(results(running).await.len(), 600);
     let sizes: Vec<usize> = worker.frames.iter().map(|frame| frame.dispatches.len()).collect();
     assert!(
-        sizes.iter().all(|size| *size <= 64) && sizes.contains(&64),
+        sizes.iter().all(|size| *size <= 256) && sizes.contains(&256),
         "{sizes:?}"
     );
 }
@@ -285,6 +285,44 @@ async fn a_client_that_goes_away_stops_its_calls() {
         .fail(&dispatch.attempt.expect("named"), AttemptFailureKind::Aborted)
         .await;
     workers_until(&coordinator, |workers| workers[0].in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_ends_in_the_frame_of_a_heartbeat_is_over_though_the_heartbeat_lists_it() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let running = execute(&coordinator, vec![call("echo", "{}")]).await;
+    let attempt = worker.dispatch().await.attempt;
+    let report = v1::AttemptReport {
+        attempt,
+        sequence: worker.number(),
+        end: Some(End::ResultJson("1".into())),
+        ..v1::AttemptReport::default()
+    };
+    let heartbeat = v1::Heartbeat {
+        number: 1,
+        in_flight: attempt.into_iter().collect(),
+        dispatches_read: 1,
+    };
+    worker
+        .say(v1::OpenSessionRequest {
+            results: vec![report],
+            heartbeat: Some(heartbeat),
+            ..Default::default()
+        })
+        .await;
+    assert!(results(running).await[0].success);
+    worker.beat(2, Vec::new()).await;
+    let mut answered = 0;
+    while answered < 2 {
+        let frame = worker.frame().await;
+        assert!(
+            frame.aborts.is_empty(),
+            "nothing is left to be stopped: {frame:?}"
+        );
+        answered = answered.max(frame.heartbeat_answer);
+    }
+    assert_eq!(workers(&coordinator).await[0].in_flight, 0);
 }
 
 #[tokio::test]

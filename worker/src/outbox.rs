@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// Entries in one frame.
-const MAX_ENTRIES: usize = 64;
+const MAX_ENTRIES: usize = 256;
 /// A frame takes no further entry once it holds so much.
-const ENTRIES_BYTES: usize = 32 << 10;
+const ENTRIES_BYTES: usize = 64 << 10;
 /// The largest payload inside an entry, and the largest piece of one outside.
 pub(crate) const CHUNK: usize = 64 << 10;
 /// One full frame: entries, the last of which may be an inline result or a failure with details, and a chunk.
@@ -85,6 +85,11 @@ impl Outbox {
         self.goodbye = Some(Goodbye {
             reason: reason.to_owned(),
         });
+    }
+
+    /// Attempts whose end was told and whose result has not left in whole.
+    pub(crate) fn told_in_part(&self) -> impl Iterator<Item = AttemptRef> {
+        self.payloads.iter().map(|payload| payload.attempt)
     }
 
     /// When something becomes ready that is not yet.
@@ -289,24 +294,24 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_together_travels_together_up_to_64_entries() {
+    fn what_waits_together_travels_together_up_to_256_entries() {
         let mut results = Unacknowledged::default();
-        (0..130).for_each(|execution| results.push(result(execution, 10)));
+        (0..530).for_each(|execution| results.push(result(execution, 10)));
         let frames = frames(&mut Outbox::default(), &mut results);
         assert_eq!(
             frames.iter().map(|frame| frame.results.len()).collect::<Vec<_>>(),
-            [64, 64, 2]
+            [256, 256, 18]
         );
     }
 
     #[test]
-    fn a_frame_takes_no_entry_beyond_32_kib() {
+    fn a_frame_takes_no_entry_beyond_64_kib() {
         let mut results = Unacknowledged::default();
-        (0..6).for_each(|execution| results.push(result(execution, 15 << 10)));
+        (0..10).for_each(|execution| results.push(result(execution, 15 << 10)));
         let frames = frames(&mut Outbox::default(), &mut results);
         assert_eq!(
             frames.iter().map(|frame| frame.results.len()).collect::<Vec<_>>(),
-            [3, 3]
+            [5, 5]
         );
     }
 

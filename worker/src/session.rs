@@ -232,14 +232,22 @@ impl Session {
     pub(crate) fn write(&mut self, attempts: &mut Attempts) -> Result<bool, SessionError> {
         let now = Instant::now();
         if self.heartbeat_due <= now {
-            self.heartbeat(now, attempts.in_flight());
+            self.heartbeat(now);
         }
         while self.outbox.is_ready(now, &attempts.results) {
             match self.outgoing.try_reserve() {
                 Ok(permit) => {
                     let Attempts { executor, results } = &mut *attempts;
                     let runs = |attempt: &AttemptRef| executor.has(attempt);
-                    if let Some(frame) = self.outbox.next_frame(now, results, self.max_result_bytes, runs) {
+                    if let Some(mut frame) = self.outbox.next_frame(now, results, self.max_result_bytes, runs)
+                    {
+                        if let Some(heartbeat) = &mut frame.heartbeat {
+                            // Without those whose end this frame or one before it tells: the coordinator takes
+                            // ends first, and what is listed after its end would be stopped, and keep a slot.
+                            let told_in_part = self.outbox.told_in_part();
+                            let in_flight = executor.attempts().chain(results.untold()).chain(told_in_part);
+                            heartbeat.in_flight = in_flight.collect();
+                        }
                         permit.send(frame);
                     }
                 }
@@ -250,7 +258,8 @@ impl Session {
         Ok(false)
     }
 
-    fn heartbeat(&mut self, now: Instant, in_flight: Vec<AttemptRef>) {
+    /// What is in flight is put in when the frame is made.
+    fn heartbeat(&mut self, now: Instant) {
         self.heartbeats += 1;
         if self.unanswered.len() == MAX_UNANSWERED {
             self.unanswered.pop_front();
@@ -259,7 +268,7 @@ impl Session {
         let (number, dispatches_read) = (self.heartbeats, self.dispatches_read);
         self.outbox.heartbeat(Heartbeat {
             number,
-            in_flight,
+            in_flight: Vec::new(),
             dispatches_read,
         });
         self.heartbeat_due = now + jittered(self.heartbeat_interval);

@@ -53,6 +53,11 @@ impl Unacknowledged {
         self.ends.iter().map(|ended| ended.attempt)
     }
 
+    /// Those that are not on their way.
+    pub(crate) fn untold(&self) -> impl Iterator<Item = AttemptRef> {
+        self.ends.iter().skip(self.told).map(|ended| ended.attempt)
+    }
+
     pub(crate) fn has_untold(&self) -> bool {
         self.told < self.ends.len()
     }

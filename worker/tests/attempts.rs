@@ -328,20 +328,12 @@ async fn heartbeats_say_what_is_in_flight_and_how_far_was_read() {
     session.said.heartbeats.clear();
     session.until(|said| said.heartbeats.len() == 3).await;
     let last = session.said.heartbeats.back().unwrap().clone();
-    let mut in_flight: Vec<_> = last.in_flight.iter().map(|attempt| attempt.execution).collect();
-    in_flight.sort_unstable();
+    let in_flight: Vec<_> = last.in_flight.iter().map(|attempt| attempt.execution).collect();
     assert_eq!(
         (in_flight.as_slice(), last.dispatches_read),
-        ([1, 2].as_slice(), 2)
+        ([1].as_slice(), 2),
+        "the end of 2 was sent, and is not acknowledged"
     );
-    session.acknowledge(1).await;
-    session
-        .until(|said| {
-            said.heartbeats
-                .back()
-                .is_some_and(|beat| beat.in_flight == [attempt(1)])
-        })
-        .await;
     let numbers: Vec<_> = session.said.heartbeats.iter().map(|beat| beat.number).collect();
     assert!(
         numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),

@@ -1,6 +1,6 @@
 //! The writing half of a session: what the driver hands over becomes frames, when the stream asks for one.
 //!
-//! A frame takes what waits, up to 64 entries or 32 KiB, and never waits for more. Large parameters follow
+//! A frame takes what waits, up to 256 entries or 64 KiB, and never waits for more. Large parameters follow
 //! their dispatch in pieces, in turns, so that no payload holds up another. Acknowledgements and heartbeat
 //! answers ride on whatever is sent. It has no task: the connection polls it.
 
@@ -27,9 +27,9 @@ use super::{convert, fault::SessionFault, frame::Frame};
 use crate::error::status;
 
 /// Entries of a frame, at most.
-const FRAME_ENTRIES: usize = 64;
+const FRAME_ENTRIES: usize = 256;
 /// A frame takes no further entry from here on, in bytes.
-const FRAME_BYTES: usize = 32 * 1024;
+const FRAME_BYTES: usize = 64 * 1024;
 /// A larger payload follows in pieces of this size.
 pub(crate) const PIECE_BYTES: usize = 64 * 1024;
 /// What a worker's `max_message_bytes` must allow: a full frame, one large entry and a piece.

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use tokio::{sync::mpsc, time::Instant};
 use tonic::Streaming;
 use toolwave_proto::v1::{self, attempt_report::End};
-use toolwave_scheduler::SessionKey;
+use toolwave_scheduler::{AttemptKey, SessionKey};
 
 use super::{
     convert,
@@ -204,7 +205,7 @@ impl Session {
             self.piece(&piece, &mut ended);
         }
         let beat = frame.heartbeat.as_ref().map(|heartbeat| heartbeat.number);
-        let heartbeat = self.heartbeat(frame.heartbeat).map_err(Stop::Fault)?;
+        let heartbeat = self.heartbeat(frame.heartbeat, &ended).map_err(Stop::Fault)?;
         let tools = match frame.tools_changed {
             Some(changed) => Some(self.tools(changed.tools).await.map_err(Stop::Fault)?),
             None => None,
@@ -292,8 +293,13 @@ impl Session {
         });
     }
 
-    /// Counts heartbeats: too many are not heard, far too many end the session.
-    fn heartbeat(&mut self, heartbeat: Option<v1::Heartbeat>) -> Result<Option<Heartbeat>, SessionFault> {
+    /// Counts heartbeats: too many are not heard, far too many end the session. What `ended` in the same frame
+    /// is over, also if the heartbeat lists it: ends are taken first.
+    fn heartbeat(
+        &mut self,
+        heartbeat: Option<v1::Heartbeat>,
+        ended: &[Report],
+    ) -> Result<Option<Heartbeat>, SessionFault> {
         let Some(heartbeat) = heartbeat else {
             return Ok(None);
         };
@@ -306,8 +312,14 @@ impl Session {
         if self.beats > HEARTBEATS_A_SECOND {
             return Err(SessionFault::HeartbeatFlood(HEARTBEATS_A_SECOND));
         }
-        Ok((self.beats <= HEARTBEATS_HEARD).then(|| Heartbeat {
-            in_flight: convert::attempt_keys(&heartbeat.in_flight),
+        if self.beats > HEARTBEATS_HEARD {
+            return Ok(None);
+        }
+        let mut in_flight = convert::attempt_keys(&heartbeat.in_flight);
+        let over: FxHashSet<AttemptKey> = ended.iter().map(|report| report.attempt).collect();
+        in_flight.retain(|attempt| !over.contains(attempt));
+        Ok(Some(Heartbeat {
+            in_flight,
             dispatches_read: heartbeat.dispatches_read,
         }))
     }

@@ -1556,7 +1556,7 @@ pub struct Heartbeat {
     /// From 1, per session.
     #[prost(uint64, tag = "1")]
     pub number: u64,
-    /// Attempts whose end, chunks included, was not sent on this session before this frame.
+    /// Attempts whose end, chunks included, was not sent on this session, in this frame or before it.
     #[prost(message, repeated, tag = "2")]
     pub in_flight: ::prost::alloc::vec::Vec<AttemptRef>,
     /// The highest Dispatch.sequence read: later dispatches are on their way, not lost.
