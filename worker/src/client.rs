@@ -25,9 +25,10 @@ const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Both hold while the stream is idle too: without them neither end would notice a cable that was pulled.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-const STREAM_WINDOW: u32 = 4 << 20;
+/// As the coordinator's: see there.
+const STREAM_WINDOW: u32 = 256 << 10;
 /// Above the stream's: what one stream has not read must not stop the connection's other frames.
-const CONNECTION_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
 /// The largest HTTP/2 frame taken: payloads come in fewer, for each of which the peer makes a system call. At the
 /// default of 16 KiB those cost more than the copying; much larger ones would hold up others on a slow line.
 const HTTP2_FRAME: u32 = 256 * 1024;

@@ -29,8 +29,10 @@ use crate::{
 
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+/// What a peer may have under way on a stream: all of it is ahead of a small call that comes next. Measured beside
+/// payloads of 1 MiB: a sixth of the wait, and no less throughput, than with 4 MiB.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 4 << 20;
 /// The largest HTTP/2 frame taken: payloads come in fewer, for each of which the peer makes a system call. At the
 /// default of 16 KiB those cost more than the copying; much larger ones would hold up others on a slow line.
 const HTTP2_FRAME: u32 = 256 * 1024;
