@@ -345,13 +345,10 @@ mod tests {
 
     #[test]
     fn the_target_folder_is_found_from_tests_and_from_programs() {
-        let target = Some(Path::new("/work/target"));
+        let target = Some(Path::new("/a/target"));
+        assert_eq!(target_folder(Path::new("/a/target/debug/deps/faults-1f")), target);
         assert_eq!(
-            target_folder(Path::new("/work/target/debug/deps/faults-1f")),
-            target
-        );
-        assert_eq!(
-            target_folder(Path::new("/work/target/release/toolwave-bench")),
+            target_folder(Path::new("/a/target/release/toolwave-bench")),
             target
         );
     }
