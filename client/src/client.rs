@@ -21,9 +21,6 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The connection's window is a multiple of a stream's, so that one unread stream does not stop the others.
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
-/// The largest HTTP/2 frame taken: payloads come in fewer, for each of which the peer makes a system call. At the
-/// default of 16 KiB those cost more than the copying; much larger ones would hold up others on a slow line.
-const HTTP2_FRAME: u32 = 256 * 1024;
 /// Violations travel in trailers; at h2's 16 KiB a long list would cost the status itself.
 const MAX_HEADER_LIST: u32 = 1024 * 1024;
 /// Callers drop executions that they no longer want; h2's default of 20 resets would end the connection.
@@ -51,7 +48,7 @@ impl Client {
             .keep_alive_while_idle(true)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(HTTP2_FRAME)
+            .max_frame_size(toolwave_proto::http2::LARGEST_FRAME)
             .http2_max_header_list_size(MAX_HEADER_LIST)
             .http2_max_local_error_reset_streams(MAX_RESETS);
         let channel = endpoint

@@ -13,8 +13,13 @@ pub(crate) fn bytes_len(bytes: &[u8]) -> usize {
     if bytes.is_empty() {
         0
     } else {
-        1 + encoding::encoded_len_varint(bytes.len() as u64) + bytes.len()
+        delimited_len(bytes.len())
     }
+}
+
+/// Of a field with so many bytes in it, which may be none.
+pub(crate) fn delimited_len(bytes: usize) -> usize {
+    1 + encoding::encoded_len_varint(bytes as u64) + bytes
 }
 
 pub(crate) fn number_len(tag: u32, number: u64) -> usize {
@@ -27,10 +32,15 @@ pub(crate) fn number_len(tag: u32, number: u64) -> usize {
 
 pub(crate) fn put_bytes(tag: u32, bytes: &[u8], buffer: &mut impl BufMut) {
     if !bytes.is_empty() {
-        encoding::encode_key(tag, WireType::LengthDelimited, buffer);
-        encoding::encode_varint(bytes.len() as u64, buffer);
+        put_start(tag, bytes.len(), buffer);
         buffer.put_slice(bytes);
     }
+}
+
+/// What stands before so many bytes of a field.
+pub(crate) fn put_start(tag: u32, bytes: usize, buffer: &mut impl BufMut) {
+    encoding::encode_key(tag, WireType::LengthDelimited, buffer);
+    encoding::encode_varint(bytes as u64, buffer);
 }
 
 pub(crate) fn put_number(tag: u32, number: u64, buffer: &mut impl BufMut) {

@@ -1,7 +1,9 @@
 //! The wire contract: the messages and services of `toolwave.v1`, generated and checked in.
 //!
-//! Nothing else lives here. The .proto files in `toolwave/v1` are the source and carry the documentation;
+//! Nothing else lives here but what both ends agree on beside it. The .proto files in `toolwave/v1` are the source and carry the documentation;
 //! the test `generated` fails when the code is older than they are, and renews it on request.
+
+pub mod http2;
 
 /// Package `toolwave.v1`.
 #[allow(clippy::all, clippy::pedantic, missing_docs, rustdoc::all, unreachable_pub)]

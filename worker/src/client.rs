@@ -8,8 +8,12 @@ use tonic::{
     Streaming,
     transport::{Endpoint, Uri},
 };
-use toolwave_proto::v1::{
-    OpenSessionRequest, OpenSessionResponse, Register, Registered, worker_service_client::WorkerServiceClient,
+use toolwave_proto::{
+    http2,
+    v1::{
+        OpenSessionRequest, OpenSessionResponse, Register, Registered,
+        worker_service_client::WorkerServiceClient,
+    },
 };
 
 use crate::{
@@ -25,13 +29,6 @@ const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Both hold while the stream is idle too: without them neither end would notice a cable that was pulled.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// As the coordinator's: see there.
-const STREAM_WINDOW: u32 = 256 << 10;
-/// Above the stream's: what one stream has not read must not stop the connection's other frames.
-const CONNECTION_WINDOW: u32 = 4 << 20;
-/// The largest HTTP/2 frame taken: payloads come in fewer, for each of which the peer makes a system call. At the
-/// default of 16 KiB those cost more than the copying; much larger ones would hold up others on a slow line.
-const HTTP2_FRAME: u32 = 256 * 1024;
 /// Frames made and not yet taken by the connection: one being written and one to follow it without a pause.
 /// More would only be in the way of heartbeats, and make smaller frames.
 const FRAMES: usize = 2;
@@ -81,9 +78,9 @@ pub(crate) fn endpoint(url: &str) -> Result<Endpoint, BuildError> {
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(HTTP2_FRAME))
+        .initial_stream_window_size(http2::STREAM_WINDOW)
+        .initial_connection_window_size(http2::CONNECTION_WINDOW)
+        .max_frame_size(http2::LARGEST_FRAME))
 }
 
 /// Connects, registers and waits for the answer.

@@ -101,9 +101,12 @@ impl Driver {
             // Most calls name the tool of the one before.
             let tool = match &last {
                 Some((name, tool)) if Arc::ptr_eq(name, &call.tool_name) => *tool,
-                _ => catalogue.tool(&call.tool_name).map(AsRef::as_ref),
+                _ => {
+                    let tool = catalogue.tool(&call.tool_name).map(AsRef::as_ref);
+                    last = Some((call.tool_name.clone(), tool));
+                    tool
+                }
             };
-            last = Some((call.tool_name.clone(), tool));
             let has_key = !call.idempotency_key.is_empty();
             let asked = Asked {
                 timeout: call.timeout,

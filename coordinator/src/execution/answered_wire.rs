@@ -5,10 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, BytesMut};
-use prost::{
-    Message,
-    encoding::{self, WireType},
-};
+use prost::{Message, encoding};
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
@@ -21,7 +18,7 @@ use super::{
     convert::{to_duration, to_timestamp},
     prepared::{EndedAttempt, EndedCall},
 };
-use crate::wire::{Time, number_len, put_bytes, put_number, text_len};
+use crate::wire::{Time, delimited_len, number_len, put_bytes, put_number, put_start, text_len};
 
 /// Writes [`Answered`], reads what the generated type reads.
 #[derive(Default)]
@@ -170,16 +167,6 @@ fn instant(tag: u8, at: SystemTime) -> Time {
 fn span(tag: u8, duration: Duration) -> Time {
     let duration = to_duration(duration);
     Time::new(tag, duration.seconds, duration.nanos)
-}
-
-/// Of a field whose number takes one byte, as all here do, with so many bytes in it.
-fn delimited_len(bytes: usize) -> usize {
-    1 + encoding::encoded_len_varint(bytes as u64) + bytes
-}
-
-fn put_start(tag: u32, bytes: usize, buffer: &mut impl BufMut) {
-    encoding::encode_key(tag, WireType::LengthDelimited, buffer);
-    encoding::encode_varint(bytes as u64, buffer);
 }
 
 // === impl AnsweredCodec ===

@@ -50,12 +50,14 @@ impl Tools {
         {
             return last.clone();
         }
-        let known = self.found.get_key_value(name);
-        let tool = known.map_or_else(
-            || (name.into(), catalogue.tool(name).cloned()),
-            |(name, tool)| (name.clone(), tool.clone()),
-        );
-        self.found.insert(tool.0.clone(), tool.1.clone());
+        let tool = match self.found.get_key_value(name) {
+            Some((name, tool)) => (name.clone(), tool.clone()),
+            None => {
+                let (name, tool): (Arc<str>, _) = (name.into(), catalogue.tool(name).cloned());
+                self.found.insert(name.clone(), tool.clone());
+                (name, tool)
+            }
+        };
         self.last = Some(tool.clone());
         tool
     }

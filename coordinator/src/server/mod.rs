@@ -16,7 +16,10 @@ use tonic_health::{
     ServingStatus,
     server::{HealthReporter, HealthService},
 };
-use toolwave_proto::v1::{self, admin_service_server::AdminServiceServer};
+use toolwave_proto::{
+    http2,
+    v1::{self, admin_service_server::AdminServiceServer},
+};
 
 use self::connection::Connection;
 use crate::{
@@ -29,13 +32,6 @@ use crate::{
 
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
-/// What a peer may have under way on a stream: all of it is ahead of a small call that comes next. Measured beside
-/// payloads of 1 MiB: a sixth of the wait, and no less throughput, than with 4 MiB.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-/// The largest HTTP/2 frame taken: payloads come in fewer, for each of which the peer makes a system call. At the
-/// default of 16 KiB those cost more than the copying; much larger ones would hold up others on a slow line.
-const HTTP2_FRAME: u32 = 256 * 1024;
 /// Clients that cancel many calls at once must not lose the others on their connection.
 const CANCELLED_AT_ONCE: usize = 10_000;
 /// Streams that end by themselves at the end of the server get this long.
@@ -164,9 +160,9 @@ fn router(
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(HTTP2_FRAME)
+        .initial_stream_window_size(http2::STREAM_WINDOW)
+        .initial_connection_window_size(http2::CONNECTION_WINDOW)
+        .max_frame_size(http2::LARGEST_FRAME)
         .max_concurrent_streams(config.max_streams_per_connection)
         .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
         .add_service(ExecutionServer::new(services.executions, largest))

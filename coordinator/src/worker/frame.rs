@@ -3,10 +3,7 @@
 //! already. What is written is, byte for byte, what the generated type writes.
 
 use bytes::{BufMut, BytesMut};
-use prost::{
-    DecodeError, Message as _,
-    encoding::{self, WireType},
-};
+use prost::{DecodeError, Message as _, encoding};
 use tonic::{
     Code, Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
@@ -19,7 +16,7 @@ use super::{
 };
 use crate::{
     error::status,
-    wire::{bytes_len, number_len, put_bytes, put_number, text_len},
+    wire::{bytes_len, number_len, put_bytes, put_number, put_start, text_len},
 };
 
 /// Of the buffer that frames are written to and cut from: some common ones, or one piece.
@@ -66,8 +63,7 @@ impl Frame {
     fn put(&self, buffer: &mut impl BufMut) {
         // `registered`, the only field before the dispatches, travels without any.
         for dispatch in &self.dispatches {
-            encoding::encode_key(DISPATCHES, WireType::LengthDelimited, buffer);
-            encoding::encode_varint(dispatch.encoded_len() as u64, buffer);
+            put_start(DISPATCHES, dispatch.encoded_len(), buffer);
             dispatch.put(buffer);
         }
         self.rest.encode_raw(buffer);

@@ -15,9 +15,8 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tonic::{
-    Code, Request, Response, Status, Streaming,
+    Request, Response, Status, Streaming,
     codegen::{self, Body, BoxFuture, StdError, http},
-    metadata::GRPC_CONTENT_TYPE,
     server::{Grpc, NamedService, StreamingService},
 };
 use toolwave_proto::v1::{self, worker_service_server::SERVICE_NAME};
@@ -111,11 +110,7 @@ where
             .strip_prefix('/')
             .and_then(|path| path.split_once('/'));
         if method != Some((SERVICE_NAME, "OpenSession")) {
-            let mut response = http::Response::new(tonic::body::Body::empty());
-            let headers = response.headers_mut();
-            headers.insert(tonic::Status::GRPC_STATUS, (Code::Unimplemented as i32).into());
-            headers.insert(http::header::CONTENT_TYPE, GRPC_CONTENT_TYPE);
-            return Box::pin(ready(Ok(response)));
+            return Box::pin(ready(Ok(Status::unimplemented("").into_http())));
         }
         let workers = self.0.clone();
         Box::pin(async move {
