@@ -11,6 +11,7 @@ mod driver;
 pub mod error;
 pub mod execution;
 pub mod handle;
+pub mod identity;
 mod server;
 mod wire;
 mod worker;
