@@ -2,12 +2,14 @@
 //! about how it is proved.
 
 mod names;
+mod peer;
 
 use std::sync::{Arc, LazyLock};
 
 use tonic::Extensions;
 
 pub use names::{BadPattern, NamePatterns};
+pub(crate) use peer::Peer;
 
 /// The tenant of everybody where nobody has to say who they are.
 pub const DEFAULT_TENANT: &str = "default";
