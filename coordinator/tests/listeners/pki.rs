@@ -55,6 +55,13 @@ impl Ca {
         self.sign(NAME, ExtendedKeyUsagePurpose::ServerAuth, |_| {})
     }
 
+    /// The same, but valid from then only.
+    pub(crate) fn server_from(&self, start: SystemTime) -> Identity {
+        self.sign(NAME, ExtendedKeyUsagePurpose::ServerAuth, |params| {
+            params.not_before = start.into();
+        })
+    }
+
     pub(crate) fn client(&self) -> Identity {
         self.sign("client.test", ExtendedKeyUsagePurpose::ClientAuth, |_| {})
     }

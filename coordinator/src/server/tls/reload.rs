@@ -49,6 +49,7 @@ async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: 
     let mut looks = interval(tls.reload_interval);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reminded: Option<Instant> = None;
+    let mut flaws = Vec::new();
     loop {
         looks.tick().await;
         if reminded.is_none_or(|at| at.elapsed() >= REMIND)
@@ -67,14 +68,16 @@ async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: 
             Ok(Some((found, Ok(loaded)))) => {
                 seen = found;
                 reminded = None;
+                flaws.clear();
                 current.store(Arc::new(loaded));
                 tracing::info!(listener, "certificates reloaded");
             }
-            Ok(Some((found, Err(flaws)))) => {
-                seen = found;
-                for flaw in flaws {
+            // Not seen yet: what is wrong may pass without a change of the files, such as a want of descriptors.
+            Ok(Some((_, Err(found)))) => {
+                for flaw in found.iter().filter(|flaw| !flaws.contains(*flaw)) {
                     tracing::error!(listener, %flaw, "changed certificates cannot be used, those before stay");
                 }
+                flaws = found;
             }
             Err(error) => tracing::error!(listener, %error, "certificates were not looked at"),
         }
