@@ -9,7 +9,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toolwave_config::{MAX_THREADS, duration, size};
 
-use crate::{execution::limits::RequestLimits, worker::outbox::LEAST_MESSAGE};
+use crate::{
+    execution::limits::RequestLimits,
+    identity::{Auth, Identities, WorkerIdentityEntry},
+    worker::outbox::LEAST_MESSAGE,
+};
 
 /// A coordinator's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +78,11 @@ pub struct Config {
     pub requests: RequestLimits,
     /// What is written to standard error.
     pub log: Log,
+    /// Who may come in as a client; without it whoever reaches the listener.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// Which workers may come in with a certificate.
+    pub worker_identities: Vec<WorkerIdentityEntry>,
 }
 
 /// Logs.
@@ -134,6 +143,8 @@ impl Default for Config {
             threads: 0,
             requests: RequestLimits::default(),
             log: Log::default(),
+            auth: None,
+            worker_identities: Vec::new(),
         }
     }
 }
@@ -183,6 +194,7 @@ impl Config {
             });
         }
         self.check_health(&mut wrong);
+        wrong.extend(Identities::check(self));
         let level = &self.log.level;
         if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             let expected =

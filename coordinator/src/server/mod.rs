@@ -25,7 +25,7 @@ use crate::{
     admin::Admin,
     config::Config,
     execution::{server::ExecutionServer, service::Service as Executions},
-    identity::Peer,
+    identity::{Audience, Gated, Identities, Peer},
     worker::Service as Sessions,
 };
 
@@ -56,6 +56,7 @@ pub(crate) struct Serving {
 
 /// What is served.
 pub(crate) struct Services {
+    pub(crate) identities: Arc<Identities>,
     pub(crate) executions: Executions,
     pub(crate) sessions: Sessions,
     pub(crate) admin: Admin,
@@ -163,6 +164,8 @@ fn router(
     let largest = config.requests.max_request_bytes;
     // Names and numbers of operators and health checks only.
     let small = 64 * 1024;
+    let identities = &services.identities;
+    let admin = AdminServiceServer::new(services.admin).max_decoding_message_size(small);
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
@@ -171,9 +174,13 @@ fn router(
         .max_frame_size(http2::LARGEST_FRAME)
         .max_concurrent_streams(config.max_streams_per_connection)
         .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
-        .add_service(ExecutionServer::new(services.executions, largest))
-        .add_service(services.sessions)
-        .add_service(AdminServiceServer::new(services.admin).max_decoding_message_size(small))
+        .add_service(Gated::new(
+            identities,
+            Audience::Clients,
+            ExecutionServer::new(services.executions, largest),
+        ))
+        .add_service(Gated::new(identities, Audience::Workers, services.sessions))
+        .add_service(Gated::new(identities, Audience::Operators, admin))
         .add_service(
             tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(
                 health.clone(),
