@@ -1,14 +1,11 @@
 //! Everybody who may come in, and the decision about one request. It reads what the connection proved and what the
 //! headers say, and nothing of the body.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::{
-    Extensions,
-    codegen::http::{self, HeaderMap},
-};
+use tonic::{Extensions, codegen::http::HeaderMap};
 
 use super::{
     Client, Peer, config,
