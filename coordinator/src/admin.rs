@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// The service, for a server.
+#[derive(Clone)]
 pub(crate) struct Admin(pub(crate) Handle);
 
 #[async_trait]

@@ -10,7 +10,6 @@ use std::{
 use futures_util::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
     sync::mpsc,
 };
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -24,10 +23,7 @@ use crate::{
     execution::service::Service as Executions,
     handle::{Handle, Shared},
     identity::Identities,
-    server::{
-        Services, Serving,
-        stream::{self, Incoming},
-    },
+    server::{Entrance, Services, Serving, stream},
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
@@ -68,6 +64,9 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The files of its TLS changed since the configuration was checked, and cannot be used.
+    #[error("TLS cannot be served: {0}")]
+    Tls(String),
     /// The contract in this build does not describe itself.
     #[error("reflection cannot be served: {0}")]
     Reflection(String),
@@ -96,24 +95,19 @@ pub enum Failure {
 // === impl Coordinator ===
 
 impl Coordinator {
-    /// Binds `config.listen` and serves in background tasks, which it owns.
+    /// Binds `config.listen`, and `config.worker_listen` where it is set, and serves in background tasks, which it owns.
     ///
     /// # Errors
     /// The configuration is wrong, or the address is not to be had.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         check(&config)?;
-        let listen = config.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| StartError::Listen { listen, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { listen, source })?;
-        Self::serve(config, address, stream::of_tcp(listener)).await
+        let entrances = Entrance::bind(&config).await?;
+        Self::serve(config, entrances).await
     }
 
     /// Serves what is accepted elsewhere, such as on a simulated network: streams of bytes, each with the address
-    /// of its other end. Nothing is bound; `config.listen` is only the address that it says it has.
+    /// of its other end. Nothing is bound: `config.listen` is only the address that it says it has, `worker_listen` is
+    /// not used, and everybody comes in here. TLS and limits are those of `listen`.
     ///
     /// # Errors
     /// The configuration is wrong.
@@ -125,11 +119,11 @@ impl Coordinator {
         IO: AsyncRead + AsyncWrite + Send + 'static,
     {
         check(&config)?;
-        let address = config.listen;
-        Self::serve(config, address, stream::of_others(incoming)).await
+        let entrance = Entrance::elsewhere(&config, stream::of_others(incoming))?;
+        Self::serve(config, vec![entrance]).await
     }
 
-    async fn serve(config: Config, address: SocketAddr, incoming: Incoming) -> Result<Self, StartError> {
+    async fn serve(config: Config, entrances: Vec<Entrance>) -> Result<Self, StartError> {
         let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
         let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
         let abandoned = Arc::new(Abandoned::default());
@@ -156,7 +150,7 @@ impl Coordinator {
             sessions: Sessions(Arc::new(workers)),
             admin: Admin(handle.clone()),
         };
-        let serving = Serving::start(&config, services, address, incoming).await?;
+        let serving = Serving::start(&config, services, entrances).await?;
         let attempt_timeout = config.default_timeout;
         let driver = Driver::new(
             Scheduler::new(config.scheduler()),
@@ -180,7 +174,6 @@ impl Coordinator {
             health.not_serving().await;
             ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned())
         }));
-        tracing::info!(address = %serving.address, "coordinator listens");
         Ok(Self {
             handle,
             serving,
@@ -190,10 +183,16 @@ impl Coordinator {
         })
     }
 
-    /// Where it listens.
+    /// Where clients come in.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.serving.address
+        self.serving.address()
+    }
+
+    /// Where workers come in: where clients do, unless `worker_listen` is set.
+    #[must_use]
+    pub fn worker_address(&self) -> SocketAddr {
+        self.serving.worker_address()
     }
 
     /// Ends when the coordinator ended by itself. Safe to cancel.

@@ -15,7 +15,7 @@ use super::{
     uri::{CertificateUri, Kind, Nameless},
     workers::{WorkerIdentities, WorkerIdentity},
 };
-use crate::config::{Config, Wrong};
+use crate::config::{Config, Tls, Wrong};
 
 /// Whom a service is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,15 @@ impl Identities {
             }
             _ => None,
         };
+        let anonymous_workers = workers.is_empty() && may_be_anonymous(config);
+        if workers.is_empty() && !anonymous_workers {
+            tracing::warn!(
+                "no worker can come in: workers are asked who they are, and worker_identities is empty"
+            );
+        }
         Ok(Self {
             clients,
-            anonymous_workers: workers.is_empty() && may_be_anonymous(config),
+            anonymous_workers,
             workers,
             _reloading: reloading,
         })
@@ -78,7 +84,28 @@ impl Identities {
 
     /// Every problem that [`Identities::start`] would find.
     pub(crate) fn check(config: &Config) -> Vec<Wrong> {
-        Loaded::of(config).err().unwrap_or_default()
+        let mut wrong = Loaded::of(config).err().unwrap_or_default();
+        let mut asks = |key, tls: &Option<Tls>, section: &str| {
+            if !tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) {
+                let what = "nobody could show a certificate".to_owned();
+                let expected = format!("[{section}] with a client_ca too");
+                wrong.push(Wrong { key, what, expected });
+            }
+        };
+        if config
+            .auth
+            .as_ref()
+            .is_some_and(|auth| !auth.client_certificates.is_empty())
+        {
+            asks("auth.client_certificates", &config.tls, "tls");
+        }
+        if !config.worker_identities.is_empty() {
+            match config.worker_listen {
+                Some(_) => asks("worker_identities", &config.worker_tls, "worker_tls"),
+                None => asks("worker_identities", &config.tls, "tls"),
+            }
+        }
+        wrong
     }
 
     /// Whether a request may go on to a service.
@@ -154,7 +181,8 @@ fn without_credentials(uri: Option<Result<CertificateUri, Nameless>>) -> Result<
 /// Whether workers without a certificate are as welcome as whoever else is on the host, or on a network that the
 /// operator trusts. Else a listener that asks its clients who they are would hand their calls to anybody.
 fn may_be_anonymous(config: &Config) -> bool {
-    config.auth.is_none() || config.listen.ip().is_loopback() || config.insecure_allow_remote
+    let listen = config.worker_listen.unwrap_or(config.listen);
+    config.auth.is_none() || listen.ip().is_loopback() || config.insecure_allow_remote
 }
 
 /// What a configuration and its files say.

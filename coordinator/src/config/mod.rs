@@ -1,5 +1,9 @@
 //! What an operator may set, its defaults, and what must hold between the values. Reading files and flags is
-//! the program's part.
+//! the program's part; of the files that the configuration names, only those of TLS are looked into.
+
+mod listen;
+mod log;
+mod tls;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -9,6 +13,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toolwave_config::{MAX_THREADS, duration, size};
 
+pub use self::{
+    log::{Log, LogFormat},
+    tls::{ClientCertificate, Tls},
+};
 use crate::{
     execution::limits::RequestLimits,
     identity::{Auth, Identities, WorkerIdentityEntry},
@@ -19,8 +27,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where clients and workers come in; port 0 takes a free one.
+    /// Where clients and operators come in, and workers unless `worker_listen` is set; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where workers come in, and nobody else.
+    pub worker_listen: Option<SocketAddr>,
     /// Listens beyond loopback although whoever reaches the port may run every tool.
     pub insecure_allow_remote: bool,
     /// Attempts in flight at once over all workers.
@@ -70,10 +80,20 @@ pub struct Config {
     pub max_slots_per_worker: u32,
     /// A worker that declares more tools is refused.
     pub max_tools_per_worker: usize,
+    /// Connections at once of each listener; further ones are closed at once.
+    pub max_connections: usize,
+    /// Connections at once from one address (of IPv6: from one /64). Loopback has no such limit.
+    pub max_connections_per_address: usize,
+    /// New connections from one address within 10 s. Loopback has no such limit.
+    pub max_new_connections_per_address: usize,
     /// Streams (executions, sessions) at once on one connection.
     pub max_streams_per_connection: u32,
     /// Threads that serve; 0: one where there are up to two cores, else one per core.
     pub threads: usize,
+    /// TLS of `listen`.
+    pub tls: Option<Tls>,
+    /// TLS of `worker_listen`.
+    pub worker_tls: Option<Tls>,
     /// What one request may hold.
     pub requests: RequestLimits,
     /// What is written to standard error.
@@ -83,27 +103,6 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// Which workers may come in with a certificate.
     pub worker_identities: Vec<WorkerIdentityEntry>,
-}
-
-/// Logs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// A level, or directives of tracing's filter.
-    pub level: String,
-    /// For people or for programs.
-    pub format: LogFormat,
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// A value that cannot be used: its key, what is wrong, what would be right.
@@ -121,6 +120,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 7420).into(),
+            worker_listen: None,
             insecure_allow_remote: false,
             max_in_flight: 100_000,
             max_queued_calls: 1_000_000,
@@ -139,21 +139,17 @@ impl Default for Config {
             register_timeout: Duration::from_secs(5),
             max_slots_per_worker: 10_000,
             max_tools_per_worker: 10_000,
-            max_streams_per_connection: 10_000,
+            max_connections: 20_000,
+            max_connections_per_address: 2_000,
+            max_new_connections_per_address: 1_000,
+            max_streams_per_connection: 1_000,
             threads: 0,
+            tls: None,
+            worker_tls: None,
             requests: RequestLimits::default(),
             log: Log::default(),
             auth: None,
             worker_identities: Vec::new(),
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: "info".into(),
-            format: LogFormat::Text,
         }
     }
 }
@@ -176,15 +172,7 @@ impl Config {
     #[must_use]
     pub fn check(&self) -> Vec<Wrong> {
         let mut wrong = Vec::new();
-        if !self.listen.ip().is_loopback() && !self.insecure_allow_remote {
-            wrong.push(Wrong {
-                key: "listen",
-                what: format!("`{}` can be reached from other hosts, without TLS", self.listen),
-                expected: "a loopback address such as \"127.0.0.1:7420\", or `insecure_allow_remote = true` \
-                           where the network itself is trusted"
-                    .into(),
-            });
-        }
+        self.check_listeners(&mut wrong);
         self.check_bounds(&mut wrong);
         if self.threads > MAX_THREADS {
             wrong.push(Wrong {
@@ -195,16 +183,7 @@ impl Config {
         }
         self.check_health(&mut wrong);
         wrong.extend(Identities::check(self));
-        let level = &self.log.level;
-        if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
-            let expected =
-                "error, warn, info, debug, trace, or directives such as \"info,toolwave=debug\"".into();
-            wrong.push(Wrong {
-                key: "log.level",
-                what: format!("`{level}` is no filter"),
-                expected,
-            });
-        }
+        self.log.check(&mut wrong);
         wrong
     }
 
@@ -225,6 +204,17 @@ impl Config {
         above("max_result_bytes", self.max_result_bytes, 1);
         above("max_slots_per_worker", self.max_slots_per_worker.into(), 1);
         above("max_tools_per_worker", self.max_tools_per_worker as u64, 1);
+        above("max_connections", self.max_connections as u64, 1);
+        above(
+            "max_connections_per_address",
+            self.max_connections_per_address as u64,
+            1,
+        );
+        above(
+            "max_new_connections_per_address",
+            self.max_new_connections_per_address as u64,
+            1,
+        );
         above(
             "max_streams_per_connection",
             self.max_streams_per_connection.into(),
