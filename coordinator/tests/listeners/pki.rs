@@ -67,7 +67,7 @@ impl Ca {
         })
     }
 
-    fn sign(
+    pub(crate) fn sign(
         &self,
         name: &str,
         usage: ExtendedKeyUsagePurpose,
