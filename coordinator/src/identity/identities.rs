@@ -86,7 +86,7 @@ impl Identities {
     pub(crate) fn check(config: &Config) -> Vec<Wrong> {
         let mut wrong = Loaded::of(config).err().unwrap_or_default();
         let mut asks = |key, tls: &Option<Tls>, section: &str| {
-            if !tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) {
+            if tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
                 let what = "nobody could show a certificate".to_owned();
                 let expected = format!("[{section}] with a client_ca too");
                 wrong.push(Wrong { key, what, expected });

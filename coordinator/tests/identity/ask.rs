@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tonic::{
-    Request, Status,
+    Code, Request, Status,
     client::Grpc,
     codegen::http::uri::PathAndQuery,
     metadata::{Ascii, MetadataValue},
@@ -46,7 +46,7 @@ pub(crate) enum Answer {
     NotPermitted,
 }
 
-/// A method, with what is in its `authorization` headers.
+/// A method, with what is in its `authorization` headers. What is refused is refused before its body.
 pub(crate) async fn ask(channel: &Channel, method: &'static str, authorization: &[&str]) -> Answer {
     let (answer, _) = ask_in_full(channel, method, authorization).await;
     answer
@@ -58,28 +58,54 @@ pub(crate) async fn ask_in_full(
     method: &'static str,
     authorization: &[&str],
 ) -> (Answer, String) {
-    let endless = soon(
-        "an answer before the body",
-        send(channel, method, authorization, true),
-    );
-    let status = match tokio::select! {
-        biased;
-        status = endless => status,
-        // An empty message that ends: whoever is let in is answered by the service.
-        status = send(channel, method, authorization, false) => status,
-    } {
-        None => return (Answer::LetIn, String::new()),
-        Some(status) => status,
+    let (answer, text) = ask_once(channel, method, authorization).await;
+    if answer != Answer::LetIn {
+        let early = soon(
+            "the same before the body",
+            send(channel, method, authorization, true),
+        )
+        .await;
+        assert_eq!(in_full(&early.expect("refused too")), text, "{method}");
+    }
+    (answer, text)
+}
+
+/// With a whole body, once: where the answer may change from one request to the next.
+pub(crate) async fn ask_once(
+    channel: &Channel,
+    method: &'static str,
+    authorization: &[&str],
+) -> (Answer, String) {
+    // An empty message that ends: whoever is let in is answered by the service.
+    let Some(status) = soon("an answer", send(channel, method, authorization, false)).await else {
+        return (Answer::LetIn, String::new());
     };
     let reason = status.get_details_error_info().map(|info| info.reason);
     let answer = match (status.code(), reason.as_deref()) {
-        (tonic::Code::Unauthenticated, Some("NO_CREDENTIALS")) => Answer::NoCredentials,
-        (tonic::Code::Unauthenticated, Some("BAD_TOKEN")) => Answer::BadToken,
-        (tonic::Code::PermissionDenied, Some("NOT_PERMITTED")) => Answer::NotPermitted,
-        (tonic::Code::Unauthenticated | tonic::Code::PermissionDenied, _) => panic!("{method}: {status:?}"),
+        (Code::Unauthenticated, Some("NO_CREDENTIALS")) => Answer::NoCredentials,
+        (Code::Unauthenticated, Some("BAD_TOKEN")) => Answer::BadToken,
+        (Code::PermissionDenied, Some("NOT_PERMITTED")) => Answer::NotPermitted,
+        (Code::Unauthenticated | Code::PermissionDenied, _) => panic!("{method}: {status:?}"),
         _ => Answer::LetIn,
     };
-    (answer, format!("{status:?}"))
+    (answer, in_full(&status))
+}
+
+/// Everything that a client is told, but for the date.
+fn in_full(status: &Status) -> String {
+    let mut headers: Vec<String> = status
+        .metadata()
+        .iter()
+        .map(|header| format!("{header:?}"))
+        .filter(|header| !header.contains("\"date\""))
+        .collect();
+    headers.sort();
+    format!(
+        "{:?} {:?} {:?} {headers:?}",
+        status.code(),
+        status.message(),
+        status.details()
+    )
 }
 
 /// How it ends; `None`: well.

@@ -283,7 +283,7 @@ async fn every_bad_token_is_refused_with_one_and_the_same_text() {
         let header = format!("Bearer {token}");
         let (answer, text) = ask_in_full(&channel, CLIENT_METHODS[4], &[&header]).await;
         assert_eq!(answer, Answer::BadToken, "{what}");
-        texts.push(text.split("\"date\"").next().expect("a part").to_owned());
+        texts.push(text);
     }
     texts.dedup();
     assert_eq!(texts.len(), 1, "{texts:?}");

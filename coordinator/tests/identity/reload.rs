@@ -3,7 +3,7 @@
 use tonic::transport::Channel;
 
 use crate::{
-    ask::{Answer, CLIENT_METHODS, ask},
+    ask::{Answer, CLIENT_METHODS, ask, ask_once},
     common::{channel, soon, start},
     pki::replace,
     tokens::{asking, entry, file},
@@ -12,7 +12,7 @@ use crate::{
 /// Asks until the answer is this one.
 async fn until(channel: &Channel, header: &str, wanted: Answer) {
     soon("another answer", async {
-        while ask(channel, CLIENT_METHODS[4], &[header]).await != wanted {
+        while ask_once(channel, CLIENT_METHODS[4], &[header]).await.0 != wanted {
             tokio::task::yield_now().await;
         }
     })

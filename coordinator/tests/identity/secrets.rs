@@ -9,7 +9,7 @@ use tokio::{
 use tonic::transport::Channel;
 
 use crate::{
-    ask::{Answer, CLIENT_METHODS, OPERATOR_METHODS, WORKER_METHOD, ask},
+    ask::{Answer, CLIENT_METHODS, OPERATOR_METHODS, WORKER_METHOD, ask, ask_once},
     common::soon,
     jwts::SECRET,
     pki::replace,
@@ -78,7 +78,7 @@ async fn no_token_and_no_key_is_in_any_line_of_the_log() {
     );
     replace(&tokens, &entry(bad, ""), 0o600);
     soon("the new file", async {
-        while ask(&channel, CLIENT_METHODS[4], &[&refused]).await != Answer::LetIn {
+        while ask_once(&channel, CLIENT_METHODS[4], &[&refused]).await.0 != Answer::LetIn {
             tokio::task::yield_now().await;
         }
     })

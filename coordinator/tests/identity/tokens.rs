@@ -110,10 +110,6 @@ async fn whatever_is_wrong_with_a_token_is_answered_with_the_same_bytes() {
     for header in ["Bearer expired", "Bearer unknown", "Basic client", &long] {
         answers.push(ask_in_full(&channel, CLIENT_METHODS[0], &[header]).await);
     }
-    // But for the date that HTTP puts into each.
-    for (_, text) in &mut answers {
-        *text = text.split("\"date\"").next().expect("a part").to_owned();
-    }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert_eq!(answers[0].0, Answer::BadToken);
