@@ -10,6 +10,7 @@ use crate::{
     driver::mailbox::ListedWorker,
     error::{Reason, status},
     handle::{Handle, WorkerRequestError},
+    identity::Client,
     worker::duration,
 };
 
@@ -37,12 +38,21 @@ impl AdminService for Admin {
         &self,
         request: Request<v1::DrainWorkerRequest>,
     ) -> Result<Response<v1::DrainWorkerResponse>, Status> {
+        let operator = Client::of(request.extensions());
         let v1::DrainWorkerRequest { worker, resume } = request.into_inner();
         let drained = self
             .0
             .drain_worker(&worker, resume)
             .await
             .map_err(|error| refusal(&error))?;
+        tracing::info!(
+            target: "audit",
+            tenant = %operator.tenant,
+            subject = %operator.subject,
+            worker,
+            resume,
+            "operator drains a worker"
+        );
         Ok(Response::new(v1::DrainWorkerResponse {
             in_flight: drained.in_flight,
         }))

@@ -18,10 +18,11 @@ use uuid::Uuid;
 
 use crate::{
     admin::Admin,
-    config::Config,
+    config::{Config, Wrong},
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Shared},
+    identity::Identities,
     server::{Entrance, Services, Serving, stream},
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
@@ -144,6 +145,7 @@ impl Coordinator {
             readers.clone(),
         );
         let services = Services {
+            identities: Arc::new(Identities::start(&config).map_err(first_problem)?),
             executions: Executions::new(handle.clone()),
             sessions: Sessions(Arc::new(workers)),
             admin: Admin(handle.clone()),
@@ -227,14 +229,19 @@ impl Coordinator {
 }
 
 fn check(config: &Config) -> Result<(), StartError> {
-    match config.check().into_iter().next() {
-        Some(wrong) => Err(StartError::Config {
-            key: wrong.key,
-            what: wrong.what,
-            expected: wrong.expected,
-        }),
-        None => Ok(()),
+    match config.check() {
+        wrong if wrong.is_empty() => Ok(()),
+        wrong => Err(first_problem(wrong)),
     }
+}
+
+fn first_problem(wrong: Vec<Wrong>) -> StartError {
+    let Wrong { key, what, expected } = wrong.into_iter().next().unwrap_or_else(|| Wrong {
+        key: "",
+        what: "the configuration is wrong".into(),
+        expected: "one that `--check-config` finds good".into(),
+    });
+    StartError::Config { key, what, expected }
 }
 
 /// Executions of an earlier coordinator, of which a worker may still speak, have other keys.

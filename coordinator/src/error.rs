@@ -83,6 +83,12 @@ reasons! {
     BadResponseLimit "BAD_RESPONSE_LIMIT" INVALID, "max_response_bytes is too small to hold any answer.";
     BadDeadline "BAD_DEADLINE" INVALID, "The grpc-timeout header cannot be read.";
     BadTarget "BAD_TARGET" INVALID, "The request does not say which execution or worker it means.";
+    NoCredentials "NO_CREDENTIALS" Place::Rpc(Code::Unauthenticated), "The coordinator asks its clients, or its workers, who they are, and the request carries neither a token nor a certificate that names anybody.";
+    BadToken "BAD_TOKEN" Place::Rpc(Code::Unauthenticated), "The token is not known, expired, not meant for this coordinator, or malformed: one text for all of these; the coordinator's log has the cause.";
+    NotPermitted "NOT_PERMITTED" Place::Rpc(Code::PermissionDenied), "It is known who asks, and they may not use this service.";
+    IdentityMismatch "IDENTITY_MISMATCH" Place::Rpc(Code::PermissionDenied), "A worker registers under a name that its certificate's identity may not use.";
+    ToolsNotPermitted "TOOLS_NOT_PERMITTED" Place::Rpc(Code::PermissionDenied), "A worker whose identity is `strict` offers tools that it may not.";
+    WorkerIdTaken "WORKER_ID_TAKEN" Place::Rpc(Code::AlreadyExists), "A worker of another identity has the name, or is still waited for.";
     DeadlineExpired "DEADLINE_EXPIRED" Place::Rpc(Code::DeadlineExceeded), "The RPC's deadline had passed when it arrived.";
     IdempotencyKeyReused "IDEMPOTENCY_KEY_REUSED" Place::Rpc(Code::AlreadyExists), "The idempotency key belongs to a request with another body.";
     ExecutionNotFound "EXECUTION_NOT_FOUND" Place::Rpc(Code::NotFound), "No execution of this id or key is known.";
@@ -114,6 +120,16 @@ reasons! {
     QueueTimeout "QUEUE_TIMEOUT" Place::Call("UNAVAILABLE"), "No slot came free within the call's queue_timeout.";
     WorkerRefused "WORKER_REFUSED" Place::Call("UNAVAILABLE"), "Workers refused the call before its start; it has not run.";
     WorkerLost "WORKER_LOST" Place::Call("UNAVAILABLE or UNKNOWN"), "The worker was lost with the attempt; UNKNOWN where the call is not safe to repeat.";
+}
+
+impl Reason {
+    /// Of the RPC that it refuses.
+    fn code(self) -> Code {
+        match self.place() {
+            Place::Rpc(code) => code,
+            Place::Call(_) => Code::Internal,
+        }
+    }
 }
 
 /// A request that is refused as a whole: nothing of it has run.
@@ -228,12 +244,13 @@ impl From<RequestError> for Status {
             | RequestError::ExecutionNotFound
             | RequestError::WorkerNotFound => {}
         }
-        let code = match reason.place() {
-            Place::Rpc(code) => code,
-            Place::Call(_) => Code::Internal,
-        };
-        build(code, reason.word(), error.to_string(), details)
+        build(reason.code(), reason.word(), error.to_string(), details)
     }
+}
+
+/// The status of a reason that stands for a whole RPC.
+pub(crate) fn refused(reason: Reason, message: impl Into<String>) -> Status {
+    build(reason.code(), reason.word(), message.into(), ErrorDetails::new())
 }
 
 /// A status of the other services, with its `ErrorInfo`: `reason` is `UPPER_SNAKE_CASE`.

@@ -7,9 +7,11 @@ use super::{Config, Tls, Wrong};
 use crate::server::tls::{Flaw, Part, load};
 
 impl Config {
-    /// Whether `listen` knows who each client is.
+    /// Whether `listen` knows who each client is: by a certificate, or by what is in `[auth]`, none of which goes
+    /// over the network in the clear.
     fn identifies_clients(&self) -> bool {
-        self.tls.as_ref().is_some_and(Tls::proves_clients)
+        let certificates = self.tls.as_ref().is_some_and(Tls::proves_clients);
+        certificates || (self.tls.is_some() && self.auth.is_some())
     }
 
     /// Whether the listener of the workers knows who each of them is.
@@ -18,7 +20,9 @@ impl Config {
             Some(_) => &self.worker_tls,
             None => &self.tls,
         };
-        tls.as_ref().is_some_and(Tls::proves_clients)
+        // Where identities are configured a worker without a certificate does not come in.
+        let asked = |tls: &Tls| tls.client_ca.is_some() && !self.worker_identities.is_empty();
+        tls.as_ref().is_some_and(|tls| tls.proves_clients() || asked(tls))
     }
 
     /// Listeners that other hosts reach although they do not know who comes in.

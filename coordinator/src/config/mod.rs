@@ -17,7 +17,11 @@ pub use self::{
     log::{Log, LogFormat},
     tls::{ClientCertificate, Tls},
 };
-use crate::{execution::limits::RequestLimits, worker::outbox::LEAST_MESSAGE};
+use crate::{
+    execution::limits::RequestLimits,
+    identity::{Auth, Identities, WorkerIdentityEntry},
+    worker::outbox::LEAST_MESSAGE,
+};
 
 /// A coordinator's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +98,11 @@ pub struct Config {
     pub requests: RequestLimits,
     /// What is written to standard error.
     pub log: Log,
+    /// Who may come in as a client; without it whoever reaches the listener.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// Which workers may come in with a certificate.
+    pub worker_identities: Vec<WorkerIdentityEntry>,
 }
 
 /// A value that cannot be used: its key, what is wrong, what would be right.
@@ -139,6 +148,8 @@ impl Default for Config {
             worker_tls: None,
             requests: RequestLimits::default(),
             log: Log::default(),
+            auth: None,
+            worker_identities: Vec::new(),
         }
     }
 }
@@ -171,6 +182,7 @@ impl Config {
             });
         }
         self.check_health(&mut wrong);
+        wrong.extend(Identities::check(self));
         self.log.check(&mut wrong);
         wrong
     }

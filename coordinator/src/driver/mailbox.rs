@@ -5,6 +5,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use toolwave_proto::v1::Registered;
 use toolwave_scheduler::{AttemptFailure, AttemptKey, ExecutionKey, SessionKey, ToolStatus, WorkerStatus};
 
 use crate::{
@@ -36,6 +37,10 @@ pub(crate) enum Input {
 pub(crate) struct Joined {
     /// Chosen by the service.
     pub(crate) session: SessionKey,
+    /// What it is answered, when it may have the name.
+    pub(crate) registered: Box<Registered>,
+    /// The name in its certificate, where it needs one.
+    pub(crate) identity: Option<Arc<str>>,
     /// The worker's name.
     pub(crate) name: Arc<str>,
     /// Names the process.

@@ -33,7 +33,19 @@ impl Driver {
     }
 
     fn joined(&mut self, mut joined: Joined) {
-        let arrival = self.directory.join(&mut joined);
+        let Some(arrival) = self.directory.join(&mut joined) else {
+            return;
+        };
+        tracing::info!(
+            worker = %joined.name,
+            identity = joined.identity.as_deref().unwrap_or_default(),
+            session = joined.session.0,
+            slots = joined.slots,
+            tools = joined.tools.len(),
+            in_flight = joined.in_flight.len(),
+            draining = joined.draining,
+            "worker registered"
+        );
         if let Some(replaced) = arrival.replaced {
             self.handle(replaced);
         }

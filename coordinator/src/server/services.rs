@@ -1,6 +1,6 @@
 //! Which services are on which listener: the one place that says so.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tonic::transport::{Server, server::Router};
 use tonic_health::server::{HealthReporter, HealthService};
@@ -14,6 +14,7 @@ use crate::{
     admin::Admin,
     config::Config,
     execution::{server::ExecutionServer, service::Service as Executions},
+    identity::{Audience, Gated, Identities},
     worker::Service as Sessions,
 };
 
@@ -29,6 +30,7 @@ const SMALL: usize = 64 * 1024;
 
 /// What is served.
 pub(crate) struct Services {
+    pub(crate) identities: Arc<Identities>,
     pub(crate) executions: Executions,
     pub(crate) sessions: Sessions,
     pub(crate) admin: Admin,
@@ -84,12 +86,15 @@ impl Services {
         if role != Role::Workers {
             let largest = config.requests.max_request_bytes;
             let admin = AdminServiceServer::new(self.admin.clone());
+            let executions = ExecutionServer::new(self.executions.clone(), largest);
+            let admin = admin.max_decoding_message_size(SMALL);
             router = router
-                .add_service(ExecutionServer::new(self.executions.clone(), largest))
-                .add_service(admin.max_decoding_message_size(SMALL));
+                .add_service(Gated::new(&self.identities, Audience::Clients, executions))
+                .add_service(Gated::new(&self.identities, Audience::Operators, admin));
         }
         if role != Role::Clients {
-            router = router.add_service(self.sessions.clone());
+            let sessions = self.sessions.clone();
+            router = router.add_service(Gated::new(&self.identities, Audience::Workers, sessions));
         }
         if describes_itself {
             let reflection = tonic_reflection::server::Builder::configure()

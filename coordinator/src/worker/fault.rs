@@ -1,7 +1,7 @@
 //! Why a session's stream ends, in words that the worker's operator can act on. The code of each is what a
 //! worker goes by: anything but `UNAVAILABLE` and `ABORTED` needs somebody to change something.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tonic::Code;
 use toolwave_scheduler::EvictReason;
@@ -33,6 +33,14 @@ pub(crate) enum SessionFault {
     TooManyInFlight { listed: usize, slots: u32, limit: usize },
     #[error("{listed} tools are declared; at most {limit} are accepted of one worker")]
     TooManyTools { listed: usize, limit: usize },
+    #[error("register.worker is `{worker}`, which {identity} may not use as its name")]
+    IdentityMismatch { worker: Arc<str>, identity: Arc<str> },
+    #[error("{identity} may not offer {tools}")]
+    ToolsNotPermitted { identity: Arc<str>, tools: String },
+    #[error(
+        "a worker of another identity has the name, or is still waited for; names are unique in the cluster"
+    )]
+    WorkerIdTaken,
     #[error("{0}")]
     BadFrame(String),
     #[error("more than {0} heartbeats within a second")]
@@ -62,6 +70,8 @@ impl SessionFault {
             | Self::TooManyInFlight { .. }
             | Self::TooManyTools { .. }
             | Self::BadFrame(_) => Code::InvalidArgument,
+            Self::IdentityMismatch { .. } | Self::ToolsNotPermitted { .. } => Code::PermissionDenied,
+            Self::WorkerIdTaken => Code::AlreadyExists,
             Self::HeartbeatFlood(_) => Code::ResourceExhausted,
             Self::Evicted(_) | Self::Replaced | Self::NotReading => Code::Aborted,
             Self::CoordinatorGone => Code::Unavailable,
@@ -78,6 +88,9 @@ impl SessionFault {
             Self::MessageLimitTooLow(_) => "MESSAGE_LIMIT_TOO_LOW",
             Self::TooManyInFlight { .. } => "TOO_MANY_IN_FLIGHT",
             Self::TooManyTools { .. } => "TOO_MANY_TOOLS",
+            Self::IdentityMismatch { .. } => "IDENTITY_MISMATCH",
+            Self::ToolsNotPermitted { .. } => "TOOLS_NOT_PERMITTED",
+            Self::WorkerIdTaken => "WORKER_ID_TAKEN",
             Self::HeartbeatFlood(_) => "HEARTBEAT_FLOOD",
             Self::Evicted(_) => "EVICTED",
             Self::Replaced => "REPLACED",

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tonic::Streaming;
 use toolwave_proto::{PROTOCOL, v1};
 
-use super::{convert, fault::SessionFault, outbox::LEAST_MESSAGE, service::SessionTerms};
+use super::{convert, fault::SessionFault, outbox::LEAST_MESSAGE, permitted::Caller, service::SessionTerms};
 
 /// What gRPC implementations accept where nobody says otherwise.
 const DEFAULT_MESSAGE: u32 = 4 * 1024 * 1024;
@@ -35,6 +35,7 @@ pub(super) struct Registration {
 pub(super) async fn register(
     stream: &mut Streaming<v1::OpenSessionRequest>,
     terms: &SessionTerms,
+    caller: &Caller,
 ) -> Result<Registration, SessionFault> {
     let wait = terms.register_within;
     let frame = match tokio::time::timeout(wait, stream.message()).await {
@@ -43,7 +44,7 @@ pub(super) async fn register(
         Ok(Ok(None)) => return Err(SessionFault::RegisterNotFirst("never came: the stream ended")),
         Ok(Err(_)) => return Err(SessionFault::RegisterNotFirst("could not be read")),
     };
-    check(alone(frame)?, terms)
+    check(alone(frame)?, terms, caller)
 }
 
 /// The register frame, when it holds nothing else.
@@ -59,7 +60,11 @@ fn alone(mut frame: v1::OpenSessionRequest) -> Result<v1::Register, SessionFault
     }
 }
 
-fn check(register: v1::Register, terms: &SessionTerms) -> Result<Registration, SessionFault> {
+fn check(
+    register: v1::Register,
+    terms: &SessionTerms,
+    caller: &Caller,
+) -> Result<Registration, SessionFault> {
     let (min, max) = (*PROTOCOL.start(), *PROTOCOL.end());
     let (worker_min, worker_max) = (register.min_protocol, register.max_protocol);
     let protocol = max.min(worker_max);
@@ -72,6 +77,7 @@ fn check(register: v1::Register, terms: &SessionTerms) -> Result<Registration, S
         });
     }
     name("register.worker", &register.worker)?;
+    caller.may_be(&register.worker)?;
     name("register.instance_id", &register.instance_id)?;
     let message_bytes = if register.max_message_bytes == 0 {
         DEFAULT_MESSAGE

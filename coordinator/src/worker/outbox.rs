@@ -107,6 +107,8 @@ pub(crate) struct Outbox {
     answers: Arc<Answers>,
     acknowledged: u64,
     answered: u64,
+    /// The first frame was sent; before it there is nothing to say.
+    registered: bool,
     ended: bool,
 }
 
@@ -160,6 +162,7 @@ impl Outbox {
             answers,
             acknowledged: 0,
             answered: 0,
+            registered: false,
             ended: false,
         }
     }
@@ -175,6 +178,7 @@ impl Outbox {
             };
             match next {
                 Outbound::Registered(registered) => {
+                    self.registered = true;
                     frame.rest.registered = Some(*registered);
                     return Some(Ok(frame));
                 }
@@ -250,6 +254,9 @@ impl Outbox {
 
     /// Adds the numbers that are due; true when the frame is to be sent.
     fn answer(&mut self, frame: &mut v1::OpenSessionResponse, filled: bool) -> bool {
+        if !self.registered {
+            return filled;
+        }
         let heartbeat = self.answers.heartbeat.load(Ordering::Acquire);
         let urgent = self.answers.urgent.swap(false, Ordering::AcqRel);
         let acknowledged = self.answers.acknowledged.load(Ordering::Acquire);

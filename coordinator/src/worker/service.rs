@@ -26,9 +26,10 @@ use super::{
     declarations::Declarations,
     frame::{Frame, FrameCodec},
     outbox::{Answers, LEAST_MESSAGE, Outbox},
+    permitted::Caller,
     session,
 };
-use crate::{driver::mailbox::Input, identity::Peer};
+use crate::driver::mailbox::Input;
 
 /// What holds for every session.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ impl StreamingService<v1::OpenSessionRequest> for OpenSession {
 
     fn call(&mut self, request: Request<Streaming<v1::OpenSessionRequest>>) -> Self::Future {
         let workers = self.0.clone();
-        let address = request.extensions().get::<Peer>().map(|peer| peer.address);
+        let caller = Caller::of(request.extensions());
         // An attempt in flight is at most said once and aborted once, and takes a slot until it has ended:
         // a fuller outbox belongs to a worker that does not read. Room is taken only as it is used.
         let room = (workers.terms.max_slots as usize)
@@ -140,7 +141,7 @@ impl StreamingService<v1::OpenSessionRequest> for OpenSession {
         self.0.readers.spawn(session::serve(
             workers,
             request.into_inner(),
-            address,
+            caller,
             outbox,
             answers,
         ));

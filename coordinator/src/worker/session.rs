@@ -15,6 +15,7 @@ use super::{
     fault::SessionFault,
     handshake::{self, Registration},
     outbox::{Answers, Outbound},
+    permitted::Caller,
     pieces::Pieces,
     service::Workers,
 };
@@ -35,6 +36,7 @@ pub(super) struct Session {
     key: SessionKey,
     name: Arc<str>,
     slots: u32,
+    caller: Caller,
     answers: Arc<Answers>,
     pieces: Pieces,
     /// The number of the last result that was announced.
@@ -60,18 +62,24 @@ enum Stop {
 pub(super) async fn serve(
     workers: Arc<Workers>,
     mut stream: Streaming<v1::OpenSessionRequest>,
-    address: Option<std::net::SocketAddr>,
+    mut caller: Caller,
     outbox: mpsc::Sender<Vec<Outbound>>,
     answers: Arc<Answers>,
 ) {
     let registered = tokio::select! {
-        registered = handshake::register(&mut stream, &workers.terms) => registered,
+        registered = handshake::register(&mut stream, &workers.terms, &caller) => registered,
         () = answers.closed.cancelled() => return,
     };
-    let registration = match registered {
+    let permitted = registered.and_then(|mut registration| {
+        let offered = std::mem::take(&mut registration.tools);
+        registration.tools = caller.permitted(&registration.name, offered)?;
+        Ok(registration)
+    });
+    let registration = match permitted {
         Ok(registration) => registration,
         Err(fault) => {
-            tracing::warn!(?address, reason = fault.reason(), error = %fault, "worker refused");
+            let (address, identity) = (caller.address, caller.identity());
+            tracing::warn!(?address, identity, reason = fault.reason(), error = %fault, "worker refused");
             answers.end(Some(fault));
             return;
         }
@@ -81,6 +89,7 @@ pub(super) async fn serve(
         key,
         name: registration.name.clone(),
         slots: registration.slots,
+        caller,
         answers,
         pieces: Pieces::default(),
         last_result: 0,
@@ -90,7 +99,7 @@ pub(super) async fn serve(
         beats_since: Instant::now(),
         workers,
     };
-    if !session.join(registration, address, outbox).await {
+    if !session.join(registration, outbox).await {
         return;
     }
     session.read(stream).await;
@@ -99,13 +108,8 @@ pub(super) async fn serve(
 // === impl Session ===
 
 impl Session {
-    /// Answers the worker, then tells the driver; false when either is gone.
-    async fn join(
-        &self,
-        registration: Registration,
-        address: Option<std::net::SocketAddr>,
-        outbox: mpsc::Sender<Vec<Outbound>>,
-    ) -> bool {
+    /// Tells the driver, which answers the worker; false when it is gone.
+    async fn join(&self, registration: Registration, outbox: mpsc::Sender<Vec<Outbound>>) -> bool {
         let terms = &self.workers.terms;
         let session_id = format!("{}-{}", terms.coordinator_id, self.key.0);
         let registered = handshake::registered(&registration, &session_id, terms);
@@ -115,24 +119,10 @@ impl Session {
             .declarations
             .declare(&registration.name, registration.tools)
             .await;
-        tracing::info!(
-            worker = %self.name,
-            session = self.key.0,
-            slots = self.slots,
-            tools = tools.len(),
-            in_flight = registration.in_flight.len(),
-            draining = registration.draining,
-            "worker registered"
-        );
-        // The first entry of an empty channel.
-        if outbox
-            .try_send(vec![Outbound::Registered(Box::new(registered))])
-            .is_err()
-        {
-            return false;
-        }
         let joined = Joined {
             session: self.key,
+            registered: Box::new(registered),
+            identity: self.caller.worker.as_ref().map(|worker| worker.uri.clone()),
             name: registration.name,
             instance_id: registration.instance_id,
             slots: self.slots,
@@ -147,7 +137,7 @@ impl Session {
             description: Description {
                 labels: registration.labels,
                 build: registration.build,
-                address,
+                address: self.caller.address,
             },
             outbox,
             answers: self.answers.clone(),
@@ -324,7 +314,7 @@ impl Session {
         }))
     }
 
-    async fn tools(&self, tools: Vec<v1::Tool>) -> Result<Vec<Arc<str>>, SessionFault> {
+    async fn tools(&mut self, tools: Vec<v1::Tool>) -> Result<Vec<Arc<str>>, SessionFault> {
         let limit = self.workers.terms.max_tools;
         if tools.len() > limit {
             return Err(SessionFault::TooManyTools {
@@ -332,6 +322,7 @@ impl Session {
                 limit,
             });
         }
+        let tools = self.caller.permitted(&self.name, tools)?;
         Ok(self.workers.declarations.declare(&self.name, tools).await)
     }
 

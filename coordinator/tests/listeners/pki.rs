@@ -79,7 +79,7 @@ impl Ca {
         })
     }
 
-    fn sign(
+    pub(crate) fn sign(
         &self,
         name: &str,
         usage: ExtendedKeyUsagePurpose,
