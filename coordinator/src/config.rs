@@ -2,6 +2,7 @@
 //! the program's part.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -9,7 +10,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toolwave_config::{MAX_THREADS, duration, size};
 
-use crate::{execution::limits::RequestLimits, worker::outbox::LEAST_MESSAGE};
+use crate::{
+    execution::limits::RequestLimits,
+    tenants::{TenantName, TenantSection},
+    worker::outbox::LEAST_MESSAGE,
+};
 
 /// A coordinator's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +79,10 @@ pub struct Config {
     pub requests: RequestLimits,
     /// What is written to standard error.
     pub log: Log,
+    /// What each tenant may use.
+    pub tenants: BTreeMap<TenantName, TenantSection>,
+    /// The same, where a tenant's own section says nothing.
+    pub tenant_defaults: TenantSection,
 }
 
 /// Logs.
@@ -134,6 +143,8 @@ impl Default for Config {
             threads: 0,
             requests: RequestLimits::default(),
             log: Log::default(),
+            tenants: BTreeMap::new(),
+            tenant_defaults: TenantSection::default(),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     execution::service::Service as Executions,
     handle::{Handle, Shared},
     server::{Services, Serving},
+    tenants::Allowances,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
@@ -110,6 +111,7 @@ impl Coordinator {
             payload_bytes: payload_bytes.clone(),
             declarations: declarations.clone(),
             limits: config.requests.clone(),
+            allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
         });
         let readers = TaskTracker::new();
         let workers = Workers::new(

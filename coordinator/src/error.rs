@@ -9,6 +9,7 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 use crate::{
     execution::{text::clipped, violations::Violations},
     handle::SubmitError,
+    tenants::Quota,
 };
 
 /// `google.rpc.ErrorInfo.domain` of every error.
@@ -89,6 +90,7 @@ reasons! {
     WorkerNotFound "WORKER_NOT_FOUND" Place::Rpc(Code::NotFound), "No worker of this name is known.";
     QueueFull "QUEUE_FULL" Place::Rpc(Code::ResourceExhausted), "Too many calls wait already; try again after the time given.";
     PayloadsFull "PAYLOADS_FULL" Place::Rpc(Code::ResourceExhausted), "Parameters and results held have reached their bound in bytes; try again after the time given.";
+    TenantQuota "TENANT_QUOTA" Place::Rpc(Code::ResourceExhausted), "The tenant is at a limit of its own, which QuotaFailure names; try again after the time given, or never where none is.";
     Draining "DRAINING" Place::Rpc(Code::Unavailable), "The coordinator is about to stop and accepts nothing new; try again after the time given.";
     CoordinatorStopped "COORDINATOR_STOPPED" Place::Rpc(Code::Unavailable), "The coordinator stopped before the execution had ended; calls in flight may have run.";
     UnknownTool "UNKNOWN_TOOL" Place::Call("REJECTED"), "No worker declared the tool.";
@@ -150,6 +152,14 @@ pub enum RequestError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The tenant is at a limit of its own.
+    #[error("{quota} ({key}): nothing was accepted{when}", key = quota.key(), when = again(*retry_after))]
+    TenantQuota {
+        /// Which, with its value.
+        quota: Quota,
+        /// When to try again; `None`: never, as the limits are.
+        retry_after: Option<Duration>,
+    },
     /// The coordinator drains.
     #[error("the coordinator drains and accepts no new executions: try again, or try another one")]
     Draining {
@@ -173,6 +183,7 @@ impl RequestError {
             Self::WorkerNotFound => Reason::WorkerNotFound,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::PayloadsFull { .. } => Reason::PayloadsFull,
+            Self::TenantQuota { .. } => Reason::TenantQuota,
             Self::Draining { .. } => Reason::Draining,
             Self::CoordinatorStopped => Reason::CoordinatorStopped,
         }
@@ -184,6 +195,7 @@ impl From<SubmitError> for RequestError {
         match error {
             SubmitError::QueueFull { limit, retry_after } => Self::QueueFull { limit, retry_after },
             SubmitError::PayloadsFull { limit, retry_after } => Self::PayloadsFull { limit, retry_after },
+            SubmitError::TenantQuota { quota, retry_after } => Self::TenantQuota { quota, retry_after },
             SubmitError::Draining { retry_after } => Self::Draining { retry_after },
             SubmitError::Closed => Self::CoordinatorStopped,
         }
@@ -217,6 +229,10 @@ impl From<RequestError> for Status {
                     format!("at most {limit} bytes may be held at once"),
                 )]);
             }
+            RequestError::TenantQuota { quota, retry_after } => {
+                details.set_retry_info(*retry_after);
+                details.set_quota_failure(vec![QuotaViolation::new(quota.key(), quota.to_string())]);
+            }
             RequestError::Draining { retry_after } => {
                 details.set_retry_info(Some(*retry_after));
             }
@@ -233,6 +249,13 @@ impl From<RequestError> for Status {
             Place::Call(_) => Code::Internal,
         };
         build(code, reason.word(), error.to_string(), details)
+    }
+}
+
+fn again(retry_after: Option<Duration>) -> &'static str {
+    match retry_after {
+        Some(_) => ", try again later",
+        None => ", and with these limits never is",
     }
 }
 

@@ -13,6 +13,7 @@ pub mod execution;
 pub mod handle;
 pub mod identity;
 mod server;
+pub mod tenants;
 mod wire;
 mod worker;
 

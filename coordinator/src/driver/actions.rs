@@ -64,16 +64,21 @@ impl Driver {
                 self.directory.close(session, reason.into());
             }
             Action::ForgetWorker { worker } => self.directory.forget(worker),
+            Action::ForgetTenant { tenant } => self.tenants.forget(tenant),
         }
     }
 
     fn refuse(&mut self, execution: ExecutionKey, refusal: Refusal) {
-        let Refusal::QueueFull { limit, retry_after } = refusal;
-        if let Some(execution) = self.executions.remove(execution) {
-            execution
-                .feed
-                .answer(Err(SubmitError::QueueFull { limit, retry_after }));
-        }
+        let Some(execution) = self.executions.remove(execution) else {
+            return;
+        };
+        execution.feed.answer(Err(match refusal {
+            Refusal::QueueFull { limit, retry_after } => SubmitError::QueueFull { limit, retry_after },
+            Refusal::TenantLimit { limit, retry_after } => SubmitError::TenantQuota {
+                quota: execution.caller.allowance.quota(limit),
+                retry_after,
+            },
+        }));
     }
 
     /// Sends a call with what it refers to to the pool.

@@ -11,6 +11,7 @@ use crate::{
     driver::{feed::FeedWriter, resolving::Resolved},
     execution::prepared::{CallFault, PreparedExecution},
     handle::{Cancelled, UnknownExecution},
+    tenants::Caller,
     worker::outbox::{Answers, Outbound},
 };
 
@@ -113,6 +114,7 @@ pub(crate) enum Request {
     Submit(Box<Submitted>),
     Cancel {
         id: u128,
+        caller: Caller,
         reply: oneshot::Sender<Result<Cancelled, UnknownExecution>>,
     },
     ToolStatuses(oneshot::Sender<Vec<(Arc<str>, ToolStatus)>>),
@@ -139,6 +141,7 @@ pub(crate) struct Submitted {
     /// The same as text.
     pub(crate) id: Arc<str>,
     pub(crate) execution: PreparedExecution,
+    pub(crate) caller: Caller,
     pub(crate) feed: FeedWriter,
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod mailbox;
 mod requests;
 pub(crate) mod resolving;
 mod sessions;
+mod tenants;
 mod tools;
 
 use std::{
@@ -31,6 +32,7 @@ use self::{
     feed::Abandoned,
     mailbox::{Input, Request},
     resolving::Resolving,
+    tenants::Tenants,
     tools::Tools,
 };
 use crate::worker::declarations::Declarations;
@@ -68,6 +70,7 @@ pub(crate) struct Driver {
     terms: Terms,
     declarations: Arc<Declarations>,
     tools: Tools,
+    tenants: Tenants,
     executions: Executions,
     directory: Directory,
     resolving: Resolving,
@@ -116,6 +119,7 @@ impl Driver {
             terms,
             declarations,
             tools: Tools::default(),
+            tenants: Tenants::default(),
             executions: Executions::new(payload_bytes),
             directory: Directory::default(),
             resolving,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use toolwave_scheduler::{CallSpec, CancelReason, Event, Preparation, Submission, TenantKey};
+use toolwave_scheduler::{CallSpec, CancelReason, Event, Preparation, Submission};
 
 use super::{
     Driver,
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     execution::prepared::{CallParameters, CallState, PreparedCall},
     handle::{Cancelled, RETRY_AFTER, SubmitError, UnknownExecution},
+    tenants::{Caller, Quota},
     worker::{
         fault::SessionFault,
         outbox::{CallWords, Outbound, Words},
@@ -28,7 +29,7 @@ impl Driver {
     pub(super) fn request(&mut self, request: Request) {
         match request {
             Request::Submit(submitted) => self.submit(*submitted),
-            Request::Cancel { id, reply } => answer(reply, self.cancel(id)),
+            Request::Cancel { id, caller, reply } => answer(reply, self.cancel(id, &caller)),
             Request::ToolStatuses(reply) => {
                 let catalogue = self.declarations.current();
                 let statuses = self.scheduler.tools().into_iter();
@@ -65,6 +66,7 @@ impl Driver {
             uuid,
             id,
             execution: prepared,
+            caller,
             feed,
         } = submitted;
         if feed.is_left() {
@@ -89,7 +91,19 @@ impl Driver {
             }));
             return;
         }
-        let catalogue = self.declarations.current();
+        let allowance = caller.allowance.clone();
+        let most = allowance.max_payload_bytes;
+        let submitter = self.tenants.submits(&caller.client.tenant, most.is_some());
+        if let (Some(most), Some(held)) = (most, &submitter.payload_bytes)
+            && held.load(Ordering::Relaxed).saturating_add(bytes) > most
+        {
+            feed.answer(Err(SubmitError::TenantQuota {
+                quota: Quota::PayloadBytes(most),
+                retry_after: (bytes <= most).then_some(RETRY_AFTER),
+            }));
+            return;
+        }
+        let catalogue = self.declarations.current().seen_by(&caller);
         let count = prepared.calls.len();
         let (mut specs, mut words, mut calls) = (
             Vec::with_capacity(count),
@@ -158,13 +172,14 @@ impl Driver {
             calls: words,
         };
         let now = self.clock.now;
-        self.executions.insert(
-            key,
-            Execution::new(uuid, words, calls, feed, prepared.detail, now),
-        );
+        self.tenants.submitted(submitter.key);
+        let mut execution = Execution::new(uuid, words, calls, feed, prepared.detail, now, caller);
+        execution.count_for(submitter.payload_bytes);
+        self.executions.insert(key, execution);
         self.handle(Event::Submit(Submission {
             execution: key,
-            tenant: TenantKey::default(),
+            tenant: submitter.key,
+            limits: allowance.limits,
             plan: prepared.plan,
             calls: specs,
             max_concurrency: prepared.max_concurrency,
@@ -174,8 +189,8 @@ impl Driver {
         }));
     }
 
-    fn cancel(&mut self, id: u128) -> Result<Cancelled, UnknownExecution> {
-        match self.executions.by_id(id) {
+    fn cancel(&mut self, id: u128, caller: &Caller) -> Result<Cancelled, UnknownExecution> {
+        match self.executions.by_id(id, &caller.client.tenant) {
             Some(Some(execution)) => {
                 self.handle(Event::Cancel {
                     execution,

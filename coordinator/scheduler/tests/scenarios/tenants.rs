@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use toolwave_scheduler::{Action, CallRate, CallSpec, Refusal, TenantKey, TenantLimit, TenantLimits, Totals};
+use toolwave_scheduler::{
+    Action, AttemptEnd, AttemptFailure, CallRate, CallSpec, Refusal, TenantKey, TenantLimit, TenantLimits,
+    Totals,
+};
 
 use crate::common::{
     lab::{Batch, Lab, OTHER_TOOL, batch, call, dispatches, nth, urgent},
@@ -263,4 +266,30 @@ fn a_place_under_a_tenants_limit_is_given_back_by_every_way_in_which_an_attempt_
     assert_eq!(lab.taken(other), 1, "it is being stopped");
     let last = nth(lab.submit(calls(1, in_flight(1))), 0);
     assert!(lab.flight(last).is_none(), "and counts until that is confirmed");
+}
+
+#[test]
+fn a_tenant_whose_rate_is_lifted_owes_nothing_and_leaves_no_timer() {
+    let mut lab = Lab::new();
+    lab.worker(100);
+    let execution = lab.submit(calls(20, rate(10.0, 5)));
+    lab.cancel(execution);
+    for index in 0..20 {
+        let attempt = toolwave_scheduler::AttemptKey {
+            call: nth(execution, index),
+            number: 1,
+        };
+        let stopped = AttemptEnd::Failed(AttemptFailure::Aborted);
+        lab.reports(toolwave_scheduler::WorkerKey(1), attempt, stopped);
+    }
+    let before = lab.harness.scheduler.totals();
+    assert_eq!(
+        (before.tenants, before.timers),
+        (1, 2),
+        "its own, and the worker's"
+    );
+    let execution = lab.submit(calls(1, TenantLimits::default()));
+    lab.succeeds(nth(execution, 0));
+    let totals = lab.harness.scheduler.totals();
+    assert_eq!((totals.tenants, totals.timers), (0, 1));
 }
