@@ -36,10 +36,11 @@ impl AdminService for Admin {
         &self,
         request: Request<v1::DrainWorkerRequest>,
     ) -> Result<Response<v1::DrainWorkerResponse>, Status> {
+        let caller = self.0.caller(request.extensions());
         let v1::DrainWorkerRequest { worker, resume } = request.into_inner();
         let drained = self
             .0
-            .drain_worker(&worker, resume)
+            .drain_worker(&worker, resume, caller)
             .await
             .map_err(|error| refusal(&error))?;
         Ok(Response::new(v1::DrainWorkerResponse {

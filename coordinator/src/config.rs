@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use toolwave_config::{MAX_THREADS, duration, size};
 
 use crate::{
+    audit::AuditSection,
     execution::limits::RequestLimits,
     tenants::{TenantName, TenantSection},
     worker::outbox::LEAST_MESSAGE,
@@ -79,6 +80,8 @@ pub struct Config {
     pub requests: RequestLimits,
     /// What is written to standard error.
     pub log: Log,
+    /// Who did what, for good.
+    pub audit: AuditSection,
     /// What each tenant may use.
     pub tenants: BTreeMap<TenantName, TenantSection>,
     /// The same, where a tenant's own section says nothing.
@@ -143,6 +146,7 @@ impl Default for Config {
             threads: 0,
             requests: RequestLimits::default(),
             log: Log::default(),
+            audit: AuditSection::default(),
             tenants: BTreeMap::new(),
             tenant_defaults: TenantSection::default(),
         }
@@ -194,6 +198,8 @@ impl Config {
             });
         }
         self.check_health(&mut wrong);
+        let audit = self.audit.check().into_iter();
+        wrong.extend(audit.map(|(key, what, expected)| Wrong { key, what, expected }));
         let level = &self.log.level;
         if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             let expected =

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     admin::Admin,
+    audit::{Audit, Event, Writer},
     config::Config,
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
@@ -36,6 +38,8 @@ pub struct Coordinator {
     /// Readers of sessions.
     readers: TaskTracker,
     drain_timeout: Duration,
+    /// Last, so that what the others record at their end is written.
+    auditor: Writer,
 }
 
 /// Why a coordinator did not start.
@@ -50,6 +54,14 @@ pub enum StartError {
         what: String,
         /// What would be right.
         expected: String,
+    },
+    /// Records cannot be kept.
+    #[error("the audit's file {file} cannot be used: {source}", file = .file.display())]
+    Audit {
+        /// Where they were to go.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
     },
     /// It cannot listen.
     #[error("cannot listen on {listen}: {source}")]
@@ -104,6 +116,10 @@ impl Coordinator {
         let abandoned = Arc::new(Abandoned::default());
         let declarations = Arc::new(Declarations::default());
         let payload_bytes = Arc::new(AtomicU64::new(0));
+        let (audit, auditor) = Audit::open(&config.audit).map_err(|source| StartError::Audit {
+            file: config.audit.file.clone().unwrap_or_default(),
+            source,
+        })?;
         let handle = Handle::new(Shared {
             requests,
             abandoned: abandoned.clone(),
@@ -112,6 +128,7 @@ impl Coordinator {
             declarations: declarations.clone(),
             limits: config.requests.clone(),
             allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
+            audit: audit.clone(),
         });
         let readers = TaskTracker::new();
         let workers = Workers::new(
@@ -119,6 +136,7 @@ impl Coordinator {
             inputs.clone(),
             declarations.clone(),
             readers.clone(),
+            audit.clone(),
         );
         let services = Services {
             executions: Executions::new(handle.clone()),
@@ -136,6 +154,7 @@ impl Coordinator {
             declarations.clone(),
             payload_bytes,
             Resolving::start(&inputs, &declarations, attempt_timeout),
+            audit.clone(),
         );
         let run = driver.run(Inputs {
             inputs: from_sessions,
@@ -150,8 +169,12 @@ impl Coordinator {
             ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned())
         }));
         tracing::info!(address = %serving.address, "coordinator listens");
+        audit.record(|| Event::CoordinatorStarted {
+            address: Some(serving.address),
+        });
         Ok(Self {
             handle,
+            auditor,
             serving,
             driver,
             readers,
@@ -175,7 +198,7 @@ impl Coordinator {
 
     /// Drains: it serves no health check, accepts no execution, tells the workers, lets executions end for up
     /// to `drain_timeout`, cancels the rest, closes what is open. Never hangs.
-    pub async fn shutdown(self) -> DrainReport {
+    pub async fn shutdown(mut self) -> DrainReport {
         self.serving.health().not_serving().await;
         let drained = self.handle.drain(RECONNECT_AFTER);
         let finished = tokio::time::timeout(self.drain_timeout, drained).await.is_ok();
@@ -190,6 +213,9 @@ impl Coordinator {
         self.serving.stop().await;
         self.readers.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.readers.wait()).await;
+        self.handle.audit().record(|| Event::CoordinatorStopped);
+        // It blocks, for a short while.
+        let _ = tokio::task::spawn_blocking(move || self.auditor.close()).await;
         tracing::info!(finished, executions_cut, "coordinator ended");
         DrainReport {
             finished,

@@ -16,6 +16,7 @@ use toolwave_scheduler::{ExecutionKey, ToolStatus};
 use uuid::Uuid;
 
 use crate::{
+    audit::Audit,
     catalogue::Catalogue,
     driver::{
         feed::{Abandoned, Feed},
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) limits: RequestLimits,
     /// What tenants may use.
     pub(crate) allowances: Allowances,
+    /// Where what happens at the edge is recorded.
+    pub(crate) audit: Audit,
 }
 
 /// An accepted execution, watched. Dropped before its end, it cancels the execution: its client is gone.
@@ -91,6 +94,12 @@ pub enum SubmitError {
         quota: Quota,
         /// When to try again; `None`: as the limits are, it is never accepted.
         retry_after: Option<Duration>,
+    },
+    /// Its records would have no place in the audit, which are required.
+    #[error("the audit cannot be written, and its records are required")]
+    AuditUnavailable {
+        /// When to try again.
+        retry_after: Duration,
     },
     /// The coordinator ends; another, or the next one, takes it.
     #[error("the coordinator is draining and accepts no execution")]
@@ -146,6 +155,11 @@ impl Handle {
     /// Who sent a request, and what its tenant may use.
     pub(crate) fn caller(&self, extensions: &tonic::Extensions) -> Caller {
         self.shared.allowances.caller(extensions)
+    }
+
+    /// Where what happens at the edge is recorded.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.shared.audit
     }
 
     /// What a request may be.
@@ -234,10 +248,12 @@ impl Handle {
         &self,
         worker: &str,
         resume: bool,
+        caller: Caller,
     ) -> Result<DrainedWorker, WorkerRequestError> {
         self.ask(|reply| Request::DrainWorker {
             worker: worker.into(),
             resume,
+            caller,
             reply,
         })
         .await

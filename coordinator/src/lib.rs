@@ -4,6 +4,7 @@
 //! kept by one driver task behind [`handle::Handle`], workers come in through sessions.
 
 mod admin;
+pub mod audit;
 pub mod catalogue;
 pub mod config;
 mod coordinator;

@@ -119,6 +119,10 @@ impl Executions {
         self.live.get_mut(&key)
     }
 
+    pub(super) fn look(&self, key: ExecutionKey) -> Option<&Execution> {
+        self.live.get(&key)
+    }
+
     pub(super) fn call(&mut self, key: CallKey) -> Option<&mut Call> {
         self.live
             .get_mut(&key.execution)?

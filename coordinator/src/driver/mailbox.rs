@@ -122,6 +122,7 @@ pub(crate) enum Request {
     DrainWorker {
         worker: Box<str>,
         resume: bool,
+        caller: Caller,
         reply: oneshot::Sender<Option<DrainedWorker>>,
     },
     /// Answered when no execution is left.

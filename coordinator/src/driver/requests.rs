@@ -16,6 +16,7 @@ use super::{
     resolving::{Asked, Settled},
 };
 use crate::{
+    audit,
     execution::prepared::{CallParameters, CallState, PreparedCall},
     handle::{Cancelled, RETRY_AFTER, SubmitError, UnknownExecution},
     tenants::{Caller, Quota},
@@ -40,13 +41,15 @@ impl Driver {
             Request::DrainWorker {
                 worker,
                 resume,
+                caller,
                 reply,
-            } => answer(reply, self.drain_worker(&worker, resume)),
+            } => answer(reply, self.drain_worker(&worker, resume, &caller)),
             Request::Drain {
                 reconnect_after,
                 reply,
             } => {
                 tracing::info!(executions = self.executions.len(), "draining");
+                self.note(|_| Some(audit::Event::CoordinatorDraining));
                 self.admission.draining = Some(reconnect_after);
                 self.directory.say_all(|| Outbound::Shutdown { reconnect_after });
                 self.admission.drained.push(reply);
@@ -101,6 +104,10 @@ impl Driver {
                 quota: Quota::PayloadBytes(most),
                 retry_after: (bytes <= most).then_some(RETRY_AFTER),
             }));
+            return;
+        }
+        if let Err(retry_after) = self.audit.reserve(prepared.calls.len()) {
+            feed.answer(Err(SubmitError::AuditUnavailable { retry_after }));
             return;
         }
         let catalogue = self.declarations.current().seen_by(&caller);
@@ -192,6 +199,12 @@ impl Driver {
     fn cancel(&mut self, id: u128, caller: &Caller) -> Result<Cancelled, UnknownExecution> {
         match self.executions.by_id(id, &caller.client.tenant) {
             Some(Some(execution)) => {
+                self.note(|this| {
+                    Some(audit::Event::ExecutionCancelled {
+                        caller: caller.into(),
+                        execution_id: this.executions.look(execution)?.words.execution_id.clone(),
+                    })
+                });
                 self.handle(Event::Cancel {
                     execution,
                     reason: CancelReason::Requested,
@@ -219,13 +232,20 @@ impl Driver {
         listed
     }
 
-    fn drain_worker(&mut self, name: &str, resume: bool) -> Option<DrainedWorker> {
+    fn drain_worker(&mut self, name: &str, resume: bool, caller: &Caller) -> Option<DrainedWorker> {
         let (worker, draining) = self.directory.drain(name, resume)?;
         tracing::info!(
             worker = name,
             draining,
             "worker drained or resumed by an operator"
         );
+        self.note(|_| {
+            Some(audit::Event::WorkerDrained {
+                caller: caller.into(),
+                worker: name.into(),
+                draining: !resume,
+            })
+        });
         self.handle(Event::WorkerDraining { worker, draining });
         let status = self
             .scheduler

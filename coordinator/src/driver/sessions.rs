@@ -22,6 +22,7 @@ impl Driver {
             Input::Resolved(resolved) => self.resolved(resolved),
             Input::Joined(joined) => self.joined(*joined),
             Input::Broken(session) => {
+                self.note_disconnected(session, "BROKEN");
                 if self.directory.ended(session) {
                     self.handle(Event::WorkerLost {
                         session,
@@ -33,7 +34,9 @@ impl Driver {
     }
 
     fn joined(&mut self, mut joined: Joined) {
+        let (instance_id, peer) = (joined.instance_id.clone(), joined.description.address);
         let arrival = self.directory.join(&mut joined);
+        self.note_joined(&joined, &instance_id, peer);
         if let Some(replaced) = arrival.replaced {
             self.handle(replaced);
         }
@@ -97,6 +100,7 @@ impl Driver {
             });
         }
         if let Some(names) = frame.tools {
+            self.note_tools(session, &names);
             let tools = self.declared(&names);
             self.handle(Event::ToolsChanged { session, tools });
         }
@@ -107,6 +111,9 @@ impl Driver {
                 worker,
                 draining: true,
             });
+        }
+        if frame.goodbye {
+            self.note_disconnected(session, "GOODBYE");
         }
         if frame.goodbye && self.directory.ended(session) {
             self.handle(Event::WorkerLost {

@@ -113,6 +113,8 @@ struct Written {
 pub(super) struct Watcher {
     log: Arc<Log>,
     next: usize,
+    /// Its request began the execution.
+    first: bool,
     changed: watch::Receiver<()>,
 }
 
@@ -135,7 +137,7 @@ impl KeyedExecutions {
         let keys = state.tenants.entry(tenant.clone()).or_default();
         if let Some(entry) = keys.by_key.get(key) {
             return if entry.body == body {
-                Ok(Watcher::new(&entry.log))
+                Ok(Watcher::new(&entry.log, false))
             } else {
                 Err(RequestError::IdempotencyKeyReused)
             };
@@ -152,7 +154,12 @@ impl KeyedExecutions {
                 log: log.clone(),
             },
         );
-        let (this, handle, watcher, key) = (self.clone(), handle.clone(), Watcher::new(&log), key.to_owned());
+        let (this, handle, watcher, key) = (
+            self.clone(),
+            handle.clone(),
+            Watcher::new(&log, true),
+            key.to_owned(),
+        );
         self.listeners.spawn(async move {
             match handle.submit(prepared.execution, caller).await {
                 Ok(ticket) => {
@@ -319,12 +326,19 @@ impl Log {
 }
 
 impl Watcher {
-    fn new(log: &Arc<Log>) -> Self {
+    fn new(log: &Arc<Log>, first: bool) -> Self {
         Self {
             log: log.clone(),
             next: 0,
+            first,
             changed: log.changed.subscribe(),
         }
+    }
+
+    /// Its request began the execution; others joined.
+    #[must_use]
+    pub(super) fn is_first(&self) -> bool {
+        self.first
     }
 
     /// What the answer is made by: of the request that came first.

@@ -18,6 +18,7 @@ use super::{
     violations::Violations,
 };
 use crate::{
+    audit::{CallerFacts, Event},
     catalogue::Catalogue,
     error::{Reason, RequestError},
     handle::{Cancelled, Handle, Ticket},
@@ -79,8 +80,37 @@ impl Service {
             .map_err(|_| RequestError::CoordinatorStopped)?
     }
 
-    /// Checks and submits, or joins.
+    /// Checks and submits, or joins. What comes to nothing is recorded here, the rest by the driver.
     async fn begin(
+        &self,
+        request: v1::ExecuteParallelRequest,
+        circumstances: Circumstances,
+        caller: Caller,
+    ) -> Result<(Source, Answer), RequestError> {
+        let audit = self.handle.audit();
+        if !audit.is_on() {
+            return self.begin_unrecorded(request, circumstances, caller).await;
+        }
+        let (calls, facts) = (request.calls.len(), CallerFacts::from(&caller));
+        let begun = self.begin_unrecorded(request, circumstances, caller).await;
+        match &begun {
+            Ok((Source::Joined(watcher), answer)) if !watcher.is_first() => {
+                audit.record(|| Event::ExecutionJoined {
+                    caller: facts,
+                    execution_id: answer.execution_id().into(),
+                });
+            }
+            Ok(_) => {}
+            Err(error) => audit.record(|| Event::ExecutionRefused {
+                caller: facts,
+                reason: error.reason().word(),
+                calls,
+            }),
+        }
+        begun
+    }
+
+    async fn begin_unrecorded(
         &self,
         request: v1::ExecuteParallelRequest,
         circumstances: Circumstances,
@@ -269,23 +299,31 @@ impl ExecutionService for Service {
     ) -> Result<Response<v1::CancelExecutionResponse>, Status> {
         use v1::cancel_execution_request::Target;
         let caller = self.handle.caller(request.extensions());
+        let refused = |error: RequestError| {
+            self.handle.audit().record(|| Event::CancelRefused {
+                caller: CallerFacts::from(&caller),
+                reason: error.reason().word(),
+            });
+            Status::from(error)
+        };
         let (id, ended): (Arc<str>, bool) = match request.into_inner().target {
             Some(Target::ExecutionId(id)) => (id.into(), false),
             Some(Target::IdempotencyKey(key)) => {
                 let tenant = &caller.client.tenant;
                 let found = self.keyed.find(tenant, &key);
-                found.ok_or(RequestError::ExecutionNotFound)?
+                found.ok_or_else(|| refused(RequestError::ExecutionNotFound))?
             }
             None => {
                 let what = "name the execution by execution_id or idempotency_key";
-                return Err(RequestError::Invalid(Violations::one(Reason::BadTarget, "target", what)).into());
+                let wrong = Violations::one(Reason::BadTarget, "target", what);
+                return Err(refused(RequestError::Invalid(wrong)));
             }
         };
         let already_ended = ended
-            || match self.handle.cancel(&id, caller).await {
+            || match self.handle.cancel(&id, caller.clone()).await {
                 Ok(Cancelled::Now) => false,
                 Ok(Cancelled::AlreadyEnded) => true,
-                Err(_) => return Err(RequestError::ExecutionNotFound.into()),
+                Err(_) => return Err(refused(RequestError::ExecutionNotFound)),
             };
         Ok(Response::new(v1::CancelExecutionResponse {
             execution_id: id.to_string(),
