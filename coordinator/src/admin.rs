@@ -10,7 +10,6 @@ use crate::{
     driver::mailbox::ListedWorker,
     error::{Reason, status},
     handle::{Handle, WorkerRequestError},
-    identity::Client,
     worker::duration,
 };
 
@@ -38,21 +37,13 @@ impl AdminService for Admin {
         &self,
         request: Request<v1::DrainWorkerRequest>,
     ) -> Result<Response<v1::DrainWorkerResponse>, Status> {
-        let operator = Client::of(request.extensions());
+        let caller = self.0.caller(request.extensions());
         let v1::DrainWorkerRequest { worker, resume } = request.into_inner();
         let drained = self
             .0
-            .drain_worker(&worker, resume)
+            .drain_worker(&worker, resume, caller)
             .await
             .map_err(|error| refusal(&error))?;
-        tracing::info!(
-            target: "audit",
-            tenant = %operator.tenant,
-            subject = %operator.subject,
-            worker,
-            resume,
-            "operator drains a worker"
-        );
         Ok(Response::new(v1::DrainWorkerResponse {
             in_flight: drained.in_flight,
         }))

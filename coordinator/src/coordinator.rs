@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -18,12 +19,14 @@ use uuid::Uuid;
 
 use crate::{
     admin::Admin,
+    audit::{Audit, Event, Writer},
     config::{Config, Wrong},
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Shared},
     identity::Identities,
     server::{Entrance, Services, Serving, stream},
+    tenants::Allowances,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
@@ -41,6 +44,8 @@ pub struct Coordinator {
     /// Readers of sessions.
     readers: TaskTracker,
     drain_timeout: Duration,
+    /// Last, so that what the others record at their end is written.
+    auditor: Writer,
 }
 
 /// Why a coordinator did not start.
@@ -55,6 +60,14 @@ pub enum StartError {
         what: String,
         /// What would be right.
         expected: String,
+    },
+    /// Records cannot be kept.
+    #[error("the audit's file {file} cannot be used: {source}", file = .file.display())]
+    Audit {
+        /// Where they were to go.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
     },
     /// It cannot listen.
     #[error("cannot listen on {listen}: {source}")]
@@ -129,6 +142,10 @@ impl Coordinator {
         let abandoned = Arc::new(Abandoned::default());
         let declarations = Arc::new(Declarations::default());
         let payload_bytes = Arc::new(AtomicU64::new(0));
+        let (audit, auditor) = Audit::open(&config.audit).map_err(|source| StartError::Audit {
+            file: config.audit.file.clone().unwrap_or_default(),
+            source,
+        })?;
         let handle = Handle::new(Shared {
             requests,
             abandoned: abandoned.clone(),
@@ -136,6 +153,8 @@ impl Coordinator {
             payload_bytes: payload_bytes.clone(),
             declarations: declarations.clone(),
             limits: config.requests.clone(),
+            allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
+            audit: audit.clone(),
         });
         let readers = TaskTracker::new();
         let workers = Workers::new(
@@ -143,6 +162,7 @@ impl Coordinator {
             inputs.clone(),
             declarations.clone(),
             readers.clone(),
+            audit.clone(),
         );
         let services = Services {
             identities: Arc::new(Identities::start(&config).map_err(first_problem)?),
@@ -161,6 +181,7 @@ impl Coordinator {
             declarations.clone(),
             payload_bytes,
             Resolving::start(&inputs, &declarations, attempt_timeout),
+            audit.clone(),
         );
         let run = driver.run(Inputs {
             inputs: from_sessions,
@@ -174,8 +195,12 @@ impl Coordinator {
             health.not_serving().await;
             ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned())
         }));
+        audit.record(|| Event::CoordinatorStarted {
+            address: serving.address().into(),
+        });
         Ok(Self {
             handle,
+            auditor,
             serving,
             driver,
             readers,
@@ -205,7 +230,7 @@ impl Coordinator {
 
     /// Drains: it serves no health check, accepts no execution, tells the workers, lets executions end for up
     /// to `drain_timeout`, cancels the rest, closes what is open. Never hangs.
-    pub async fn shutdown(self) -> DrainReport {
+    pub async fn shutdown(mut self) -> DrainReport {
         self.serving.health().not_serving().await;
         let drained = self.handle.drain(RECONNECT_AFTER);
         let finished = tokio::time::timeout(self.drain_timeout, drained).await.is_ok();
@@ -220,6 +245,9 @@ impl Coordinator {
         self.serving.stop().await;
         self.readers.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.readers.wait()).await;
+        self.handle.audit().record(|| Event::CoordinatorStopped);
+        // It blocks, for a short while.
+        let _ = tokio::task::spawn_blocking(move || self.auditor.close()).await;
         tracing::info!(finished, executions_cut, "coordinator ended");
         DrainReport {
             finished,

@@ -9,6 +9,7 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 use crate::{
     execution::{text::clipped, violations::Violations},
     handle::SubmitError,
+    tenants::Quota,
 };
 
 /// `google.rpc.ErrorInfo.domain` of every error.
@@ -95,6 +96,8 @@ reasons! {
     WorkerNotFound "WORKER_NOT_FOUND" Place::Rpc(Code::NotFound), "No worker of this name is known.";
     QueueFull "QUEUE_FULL" Place::Rpc(Code::ResourceExhausted), "Too many calls wait already; try again after the time given.";
     PayloadsFull "PAYLOADS_FULL" Place::Rpc(Code::ResourceExhausted), "Parameters and results held have reached their bound in bytes; try again after the time given.";
+    TenantQuota "TENANT_QUOTA" Place::Rpc(Code::ResourceExhausted), "The tenant is at a limit of its own, which QuotaFailure names; try again after the time given, or never where none is.";
+    AuditUnavailable "AUDIT_UNAVAILABLE" Place::Rpc(Code::Unavailable), "Records of executions are required and cannot be written now; try again after the time given.";
     Draining "DRAINING" Place::Rpc(Code::Unavailable), "The coordinator is about to stop and accepts nothing new; try again after the time given.";
     CoordinatorStopped "COORDINATOR_STOPPED" Place::Rpc(Code::Unavailable), "The coordinator stopped before the execution had ended; calls in flight may have run.";
     UnknownTool "UNKNOWN_TOOL" Place::Call("REJECTED"), "No worker declared the tool.";
@@ -166,6 +169,22 @@ pub enum RequestError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The tenant is at a limit of its own.
+    #[error("{quota} ({key}): nothing was accepted{when}", key = quota.key(), when = again(*retry_after))]
+    TenantQuota {
+        /// Which, with its value.
+        quota: Quota,
+        /// When to try again; `None`: never, as the limits are.
+        retry_after: Option<Duration>,
+    },
+    /// Records are required, and cannot be written.
+    #[error(
+        "the audit cannot be written and its records are required: nothing was accepted, try again later"
+    )]
+    AuditUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The coordinator drains.
     #[error("the coordinator drains and accepts no new executions: try again, or try another one")]
     Draining {
@@ -189,6 +208,8 @@ impl RequestError {
             Self::WorkerNotFound => Reason::WorkerNotFound,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::PayloadsFull { .. } => Reason::PayloadsFull,
+            Self::TenantQuota { .. } => Reason::TenantQuota,
+            Self::AuditUnavailable { .. } => Reason::AuditUnavailable,
             Self::Draining { .. } => Reason::Draining,
             Self::CoordinatorStopped => Reason::CoordinatorStopped,
         }
@@ -200,6 +221,8 @@ impl From<SubmitError> for RequestError {
         match error {
             SubmitError::QueueFull { limit, retry_after } => Self::QueueFull { limit, retry_after },
             SubmitError::PayloadsFull { limit, retry_after } => Self::PayloadsFull { limit, retry_after },
+            SubmitError::TenantQuota { quota, retry_after } => Self::TenantQuota { quota, retry_after },
+            SubmitError::AuditUnavailable { retry_after } => Self::AuditUnavailable { retry_after },
             SubmitError::Draining { retry_after } => Self::Draining { retry_after },
             SubmitError::Closed => Self::CoordinatorStopped,
         }
@@ -233,7 +256,11 @@ impl From<RequestError> for Status {
                     format!("at most {limit} bytes may be held at once"),
                 )]);
             }
-            RequestError::Draining { retry_after } => {
+            RequestError::TenantQuota { quota, retry_after } => {
+                details.set_retry_info(*retry_after);
+                details.set_quota_failure(vec![QuotaViolation::new(quota.key(), quota.to_string())]);
+            }
+            RequestError::Draining { retry_after } | RequestError::AuditUnavailable { retry_after } => {
                 details.set_retry_info(Some(*retry_after));
             }
             RequestError::CoordinatorStopped => {
@@ -251,6 +278,13 @@ impl From<RequestError> for Status {
 /// The status of a reason that stands for a whole RPC.
 pub(crate) fn refused(reason: Reason, message: impl Into<String>) -> Status {
     build(reason.code(), reason.word(), message.into(), ErrorDetails::new())
+}
+
+fn again(retry_after: Option<Duration>) -> &'static str {
+    match retry_after {
+        Some(_) => ", try again later",
+        None => ", and with these limits never is",
+    }
 }
 
 /// A status of the other services, with its `ErrorInfo`: `reason` is `UPPER_SNAKE_CASE`.

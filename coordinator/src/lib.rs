@@ -4,6 +4,7 @@
 //! kept by one driver task behind [`handle::Handle`], workers come in through sessions.
 
 mod admin;
+pub mod audit;
 pub mod catalogue;
 pub mod config;
 mod coordinator;
@@ -13,6 +14,7 @@ pub mod execution;
 pub mod handle;
 pub mod identity;
 mod server;
+pub mod tenants;
 mod wire;
 mod worker;
 

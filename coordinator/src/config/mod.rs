@@ -6,6 +6,7 @@ mod log;
 mod tls;
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -18,8 +19,10 @@ pub use self::{
     tls::{ClientCertificate, Tls},
 };
 use crate::{
+    audit::AuditSection,
     execution::limits::RequestLimits,
     identity::{Auth, Identities, WorkerIdentityEntry},
+    tenants::{TenantName, TenantSection},
     worker::outbox::LEAST_MESSAGE,
 };
 
@@ -103,6 +106,12 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// Which workers may come in with a certificate.
     pub worker_identities: Vec<WorkerIdentityEntry>,
+    /// Who did what, for good.
+    pub audit: AuditSection,
+    /// What each tenant may use.
+    pub tenants: BTreeMap<TenantName, TenantSection>,
+    /// The same, where a tenant's own section says nothing.
+    pub tenant_defaults: TenantSection,
 }
 
 /// A value that cannot be used: its key, what is wrong, what would be right.
@@ -150,6 +159,9 @@ impl Default for Config {
             log: Log::default(),
             auth: None,
             worker_identities: Vec::new(),
+            audit: AuditSection::default(),
+            tenants: BTreeMap::new(),
+            tenant_defaults: TenantSection::default(),
         }
     }
 }
@@ -184,6 +196,8 @@ impl Config {
         self.check_health(&mut wrong);
         wrong.extend(Identities::check(self));
         self.log.check(&mut wrong);
+        let audit = self.audit.check().into_iter();
+        wrong.extend(audit.map(|(key, what, expected)| Wrong { key, what, expected }));
         wrong
     }
 

@@ -152,7 +152,8 @@ impl Directory {
         }
     }
 
-    /// Hands what waits to the sessions, each at once; those that take no more are returned in `dead`.
+    /// Hands what waits to the sessions, each at once; those that take no more are returned in `dead`, and are
+    /// to be ended.
     pub(super) fn flush(&mut self, dead: &mut Vec<SessionKey>) {
         for key in self.touched.drain(..) {
             let Some(session) = self.sessions.get_mut(&key) else {
@@ -172,9 +173,6 @@ impl Directory {
                 // Its reader says so too.
                 Err(mpsc::error::TrySendError::Closed(_)) => dead.push(key),
             }
-        }
-        for key in dead.iter() {
-            self.sessions.remove(key);
         }
     }
 

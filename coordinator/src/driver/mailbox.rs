@@ -12,6 +12,7 @@ use crate::{
     driver::{feed::FeedWriter, resolving::Resolved},
     execution::prepared::{CallFault, PreparedExecution},
     handle::{Cancelled, UnknownExecution},
+    tenants::Caller,
     worker::outbox::{Answers, Outbound},
 };
 
@@ -118,6 +119,7 @@ pub(crate) enum Request {
     Submit(Box<Submitted>),
     Cancel {
         id: u128,
+        caller: Caller,
         reply: oneshot::Sender<Result<Cancelled, UnknownExecution>>,
     },
     ToolStatuses(oneshot::Sender<Vec<(Arc<str>, ToolStatus)>>),
@@ -125,6 +127,7 @@ pub(crate) enum Request {
     DrainWorker {
         worker: Box<str>,
         resume: bool,
+        caller: Caller,
         reply: oneshot::Sender<Option<DrainedWorker>>,
     },
     /// Answered when no execution is left.
@@ -144,6 +147,7 @@ pub(crate) struct Submitted {
     /// The same as text.
     pub(crate) id: Arc<str>,
     pub(crate) execution: PreparedExecution,
+    pub(crate) caller: Caller,
     pub(crate) feed: FeedWriter,
 }
 

@@ -22,6 +22,7 @@ impl Driver {
             Input::Resolved(resolved) => self.resolved(resolved),
             Input::Joined(joined) => self.joined(*joined),
             Input::Broken(session) => {
+                self.note_disconnected(session, "BROKEN");
                 if self.directory.ended(session) {
                     self.handle(Event::WorkerLost {
                         session,
@@ -33,6 +34,7 @@ impl Driver {
     }
 
     fn joined(&mut self, mut joined: Joined) {
+        let (instance_id, peer) = (joined.instance_id.clone(), joined.description.address);
         let Some(arrival) = self.directory.join(&mut joined) else {
             return;
         };
@@ -46,6 +48,7 @@ impl Driver {
             draining = joined.draining,
             "worker registered"
         );
+        self.note_joined(&joined, &instance_id, peer);
         if let Some(replaced) = arrival.replaced {
             self.handle(replaced);
         }
@@ -109,6 +112,7 @@ impl Driver {
             });
         }
         if let Some(names) = frame.tools {
+            self.note_tools(session, &names);
             let tools = self.declared(&names);
             self.handle(Event::ToolsChanged { session, tools });
         }
@@ -119,6 +123,9 @@ impl Driver {
                 worker,
                 draining: true,
             });
+        }
+        if frame.goodbye {
+            self.note_disconnected(session, "GOODBYE");
         }
         if frame.goodbye && self.directory.ended(session) {
             self.handle(Event::WorkerLost {

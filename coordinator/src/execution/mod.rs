@@ -25,3 +25,5 @@ pub mod text;
 pub mod validate;
 pub mod violations;
 mod words;
+
+pub(crate) use words::{attempt_reason, call_reason, outcome_word};

@@ -51,6 +51,14 @@ impl NamePatterns {
         Self(vec![Pattern::Beginning("".into())])
     }
 
+    /// Whether every name fits.
+    #[must_use]
+    pub fn allow_all(&self) -> bool {
+        self.0
+            .iter()
+            .any(|pattern| matches!(pattern, Pattern::Beginning(beginning) if beginning.is_empty()))
+    }
+
     /// Whether a name fits one of the patterns.
     #[must_use]
     pub fn allow(&self, name: &str) -> bool {

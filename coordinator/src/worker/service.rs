@@ -29,7 +29,7 @@ use super::{
     permitted::Caller,
     session,
 };
-use crate::driver::mailbox::Input;
+use crate::{audit::Audit, driver::mailbox::Input};
 
 /// What holds for every session.
 #[derive(Clone, Debug)]
@@ -52,6 +52,7 @@ pub(crate) struct Workers {
     pub(super) terms: SessionTerms,
     pub(super) driver: mpsc::Sender<Input>,
     pub(super) declarations: Arc<Declarations>,
+    pub(super) audit: Audit,
     sessions: AtomicU64,
     /// Owns the readers.
     readers: TaskTracker,
@@ -65,11 +66,13 @@ impl Workers {
         driver: mpsc::Sender<Input>,
         declarations: Arc<Declarations>,
         readers: TaskTracker,
+        audit: Audit,
     ) -> Self {
         Self {
             terms,
             driver,
             declarations,
+            audit,
             sessions: AtomicU64::new(1),
             readers,
         }

@@ -19,7 +19,10 @@ use super::{
     pieces::Pieces,
     service::Workers,
 };
-use crate::driver::mailbox::{Description, Frame, Heartbeat, Input, Joined, Report};
+use crate::{
+    audit::Event,
+    driver::mailbox::{Description, Frame, Heartbeat, Input, Joined, Report},
+};
 
 /// An acknowledgement does not wait for another frame beyond so many results ...
 const UNACKNOWLEDGED: u64 = 256;
@@ -80,6 +83,10 @@ pub(super) async fn serve(
         Err(fault) => {
             let (address, identity) = (caller.address, caller.identity());
             tracing::warn!(?address, identity, reason = fault.reason(), error = %fault, "worker refused");
+            workers.audit.record(|| Event::WorkerRefused {
+                peer: address,
+                reason: fault.reason(),
+            });
             answers.end(Some(fault));
             return;
         }

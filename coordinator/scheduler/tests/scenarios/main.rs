@@ -8,4 +8,5 @@ mod limits;
 mod order;
 mod reports;
 mod retries;
+mod tenants;
 mod workers;
