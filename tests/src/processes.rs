@@ -197,10 +197,20 @@ impl Drop for Process {
     }
 }
 
+/// What a worker was started with.
+#[derive(Clone, Debug)]
+struct Started {
+    program: PathBuf,
+    name: String,
+    arguments: Vec<String>,
+}
+
 /// A coordinator process and its workers. Fields are dropped in order: workers first.
 #[derive(Debug)]
 pub struct Processes {
     workers: Vec<Process>,
+    /// How each was started, for another start of the same.
+    started: Vec<Started>,
     coordinator: Process,
     address: SocketAddr,
     binaries: Binaries,
@@ -221,6 +231,7 @@ impl Processes {
         let address = coordinator.wait_for(listening_address)?;
         Ok(Self {
             workers: Vec::new(),
+            started: Vec::new(),
             coordinator,
             address,
             binaries,
@@ -282,16 +293,41 @@ impl Processes {
         name: &str,
         arguments: &[String],
     ) -> anyhow::Result<()> {
-        let program = self.binaries.path(program);
-        let mut worker = Process::start(&program, arguments, self.folder.path(), name)?;
+        let started = Started {
+            program: self.binaries.path(program),
+            name: name.to_owned(),
+            arguments: arguments.to_vec(),
+        };
+        let worker = self.start_worker(&started).await?;
+        self.workers.push(worker);
+        self.started.push(started);
+        Ok(())
+    }
+
+    /// Ends a worker, if it has not ended, and starts it again as it was started before; waits until the
+    /// coordinator lists the new process.
+    ///
+    /// # Errors
+    /// When it does not start or register.
+    pub async fn restart_worker(&mut self, index: usize) -> anyhow::Result<()> {
+        let started = self.started[index].clone();
+        let _ = self.workers[index].child.kill();
+        self.workers[index].child.wait()?;
+        self.workers[index] = self.start_worker(&started).await?;
+        Ok(())
+    }
+
+    async fn start_worker(&self, started: &Started) -> anyhow::Result<Process> {
         let client = self.client().await?;
+        let name = &started.name;
+        let earlier = instance(&client, name).await?;
+        let mut worker = Process::start(&started.program, &started.arguments, self.folder.path(), name)?;
         let start = Instant::now();
-        while !client
-            .list_workers()
-            .await?
-            .iter()
-            .any(|listed| listed.worker == name)
-        {
+        loop {
+            let now = instance(&client, name).await?;
+            if now.is_some() && now != earlier {
+                return Ok(worker);
+            }
             let ended = worker.child.try_wait()?;
             if ended.is_some() || start.elapsed() > PATIENCE {
                 bail!(
@@ -301,9 +337,14 @@ impl Processes {
             }
             tokio::time::sleep(LOOK).await;
         }
-        self.workers.push(worker);
-        Ok(())
     }
+}
+
+/// Which process the coordinator lists under a worker's name.
+async fn instance(client: &Client, name: &str) -> anyhow::Result<Option<String>> {
+    let listed = client.list_workers().await?;
+    let worker = listed.into_iter().find(|listed| listed.worker == name);
+    Ok(worker.map(|worker| worker.instance_id))
 }
 
 /// Of an executable `target/PROFILE/NAME`, or of a test's `target/PROFILE/deps/NAME`.
