@@ -3,22 +3,21 @@
 //! Their output goes to files, so nothing blocks on a pipe and a failure can quote it.
 
 use std::{
-    fs::File,
-    io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
+    time::Instant,
 };
 
 use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 use toolwave_client::Client;
 
-use crate::PATIENCE;
+use crate::{
+    PATIENCE,
+    process::{LOOK, Process},
+};
 
-/// Between two looks at a process that starts.
-const LOOK: Duration = Duration::from_millis(10);
 /// A folder of binaries that are built already; nothing is built then.
 const FOLDER_VARIABLE: &str = "TOOLWAVE_BINARIES";
 /// Those whose binaries are run.
@@ -76,143 +75,13 @@ impl Binaries {
     }
 }
 
-/// A child process. Dropped, it is killed and waited for.
-#[derive(Debug)]
-pub struct Process {
-    name: String,
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    /// Starts a program; what it prints goes to `NAME.log` in `folder`.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start(program: &Path, arguments: &[String], folder: &Path, name: &str) -> anyhow::Result<Self> {
-        let log = folder.join(format!("{name}.log"));
-        let output = File::create(&log)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .env("NO_COLOR", "1")
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("{} does not start", program.display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log,
-        })
-    }
-
-    /// Its process id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What it has printed.
-    #[must_use]
-    pub fn output(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
-    }
-
-    /// Waits until `found` finds something in what it prints.
-    ///
-    /// # Errors
-    /// When it ends first or stays silent, with what it printed.
-    pub fn wait_for<T>(&mut self, found: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
-        let start = Instant::now();
-        loop {
-            let ended = self.child.try_wait()?;
-            if let Some(found) = found(&self.output()) {
-                return Ok(found);
-            }
-            if let Some(status) = ended {
-                bail!(
-                    "{} ended with {status}; it printed:\n{}",
-                    self.name,
-                    self.output()
-                );
-            }
-            if start.elapsed() > PATIENCE {
-                bail!(
-                    "{} is not ready after {PATIENCE:?}; it printed:\n{}",
-                    self.name,
-                    self.output()
-                );
-            }
-            std::thread::sleep(LOOK);
-        }
-    }
-
-    /// Sends a signal, such as `TERM` or `KILL`.
-    ///
-    /// # Errors
-    /// When there is no such process any more.
-    pub fn signal(&self, signal: &str) -> anyhow::Result<()> {
-        let status = Command::new("kill")
-            .args([format!("-{signal}"), self.id().to_string()])
-            .status()?;
-        ensure!(status.success(), "no signal {signal} to {}", self.name);
-        Ok(())
-    }
-
-    /// Waits for its end and answers its exit code; `None`: a signal ended it.
-    ///
-    /// # Errors
-    /// When it goes on.
-    pub fn wait(&mut self) -> anyhow::Result<Option<i32>> {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status.code());
-            }
-            std::thread::sleep(LOOK);
-        }
-        bail!("{} does not end; it printed:\n{}", self.name, self.output())
-    }
-
-    /// Resident memory in bytes, as Linux tells it.
-    ///
-    /// # Errors
-    /// Where /proc is missing.
-    pub fn resident_bytes(&self) -> io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = kibibytes.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kibibytes
-            .map(|kib| kib * 1024)
-            .ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What a worker was started with.
-#[derive(Clone, Debug)]
-struct Started {
-    program: PathBuf,
-    name: String,
-    arguments: Vec<String>,
-}
-
 /// A coordinator process and its workers. Fields are dropped in order: workers first.
 #[derive(Debug)]
 pub struct Processes {
     workers: Vec<Process>,
-    /// How each was started, for another start of the same.
-    started: Vec<Started>,
     coordinator: Process,
     address: SocketAddr,
+    arguments: Vec<String>,
     binaries: Binaries,
     folder: TempDir,
 }
@@ -224,19 +93,35 @@ impl Processes {
     /// When it does not start.
     pub fn start(binaries: Binaries, arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut all = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
-        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        let program = binaries.path("toolwave-coordinator");
-        let mut coordinator = Process::start(&program, &all, folder.path(), "coordinator")?;
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut coordinator = start_coordinator(&binaries, "127.0.0.1:0", &arguments, folder.path())?;
         let address = coordinator.wait_for(listening_address)?;
         Ok(Self {
             workers: Vec::new(),
-            started: Vec::new(),
             coordinator,
             address,
+            arguments,
             binaries,
             folder,
         })
+    }
+
+    /// Kills the coordinator and starts another with the same arguments, where the first listened. Workers go on.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn replace_coordinator(&mut self) -> anyhow::Result<()> {
+        self.coordinator.kill()?;
+        let address = self.address.to_string();
+        self.coordinator = start_coordinator(&self.binaries, &address, &self.arguments, self.folder.path())?;
+        self.coordinator.wait_for(listening_address)?;
+        Ok(())
+    }
+
+    /// Where the programs are.
+    #[must_use]
+    pub fn binaries(&self) -> &Binaries {
+        &self.binaries
     }
 
     /// Where clients and workers connect.
@@ -255,6 +140,13 @@ impl Processes {
     #[must_use]
     pub fn workers(&mut self) -> &mut [Process] {
         &mut self.workers
+    }
+
+    /// Takes a worker out; dropped, it is killed.
+    #[must_use]
+    pub fn take_worker(&mut self, name: &str) -> Option<Process> {
+        let place = self.workers.iter().position(|worker| worker.name() == name)?;
+        Some(self.workers.remove(place))
     }
 
     /// A connected client.
@@ -293,42 +185,38 @@ impl Processes {
         name: &str,
         arguments: &[String],
     ) -> anyhow::Result<()> {
-        let started = Started {
-            program: self.binaries.path(program),
-            name: name.to_owned(),
-            arguments: arguments.to_vec(),
-        };
-        let worker = self.start_worker(&started).await?;
-        self.workers.push(worker);
-        self.started.push(started);
-        Ok(())
+        let program = self.binaries.path(program);
+        self.add_command(&program, name, arguments).await
     }
 
-    /// Ends a worker, if it has not ended, and starts it again as it was started before; waits until the
-    /// coordinator lists the new process.
+    /// The same, of a program anywhere.
     ///
     /// # Errors
     /// When it does not start or register.
-    pub async fn restart_worker(&mut self, index: usize) -> anyhow::Result<()> {
-        let started = self.started[index].clone();
-        let _ = self.workers[index].child.kill();
-        self.workers[index].child.wait()?;
-        self.workers[index] = self.start_worker(&started).await?;
-        Ok(())
-    }
-
-    async fn start_worker(&self, started: &Started) -> anyhow::Result<Process> {
+    pub async fn add_command(
+        &mut self,
+        program: &Path,
+        name: &str,
+        arguments: &[String],
+    ) -> anyhow::Result<()> {
         let client = self.client().await?;
-        let name = &started.name;
-        let earlier = instance(&client, name).await?;
-        let mut worker = Process::start(&started.program, &started.arguments, self.folder.path(), name)?;
+        let listed = async || -> anyhow::Result<Option<String>> {
+            let workers = client.list_workers().await?;
+            Ok(workers
+                .into_iter()
+                .find(|listed| listed.worker == name)
+                .map(|listed| listed.instance_id))
+        };
+        // an earlier process of the name may be waited for still
+        let before = listed().await?;
+        let mut worker = Process::start(program, arguments, self.folder.path(), name)?;
         let start = Instant::now();
         loop {
-            let now = instance(&client, name).await?;
-            if now.is_some() && now != earlier {
-                return Ok(worker);
+            let now = listed().await?;
+            if now.is_some() && now != before {
+                break;
             }
-            let ended = worker.child.try_wait()?;
+            let ended = worker.ended()?;
             if ended.is_some() || start.elapsed() > PATIENCE {
                 bail!(
                     "{name} does not register ({ended:?}); it printed:\n{}",
@@ -337,14 +225,25 @@ impl Processes {
             }
             tokio::time::sleep(LOOK).await;
         }
+        self.workers.push(worker);
+        Ok(())
     }
 }
 
-/// Which process the coordinator lists under a worker's name.
-async fn instance(client: &Client, name: &str) -> anyhow::Result<Option<String>> {
-    let listed = client.list_workers().await?;
-    let worker = listed.into_iter().find(|listed| listed.worker == name);
-    Ok(worker.map(|worker| worker.instance_id))
+fn start_coordinator(
+    binaries: &Binaries,
+    listen: &str,
+    arguments: &[String],
+    folder: &Path,
+) -> anyhow::Result<Process> {
+    let mut all = vec!["--listen".to_owned(), listen.to_owned()];
+    all.extend_from_slice(arguments);
+    Process::start(
+        &binaries.path("toolwave-coordinator"),
+        &all,
+        folder,
+        "coordinator",
+    )
 }
 
 /// Of an executable `target/PROFILE/NAME`, or of a test's `target/PROFILE/deps/NAME`.
