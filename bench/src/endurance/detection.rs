@@ -42,9 +42,10 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         for longest in lost(&client, &mut processes, victim, "KILL").await? {
             killed.add("until its calls run elsewhere", "s", longest.as_secs_f64());
         }
-        processes.restart_worker(victim).await?;
+        drop(processes.take_worker(&name(victim)));
+        processes.add_worker(&name(victim), SLOTS, &[]).await?;
         let waits = lost(&client, &mut processes, victim, "STOP").await?;
-        processes.workers()[victim].signal("CONT")?;
+        signal_to(&mut processes, victim, "CONT")?;
         for longest in waits {
             frozen.add("until its calls run elsewhere", "s", longest.as_secs_f64());
         }
@@ -53,6 +54,13 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     bench.record(killed);
     bench.record(frozen);
     Ok(())
+}
+
+fn signal_to(processes: &mut Processes, victim: usize, signal: &str) -> anyhow::Result<()> {
+    let name = name(victim);
+    let mut workers = processes.workers().iter();
+    let worker = workers.find(|worker| worker.name() == name);
+    worker.context("the worker was started")?.signal(signal)
 }
 
 fn name(index: usize) -> String {
@@ -85,7 +93,7 @@ async fn lost(
                         on_victim.insert(attempt.call_index, ());
                     }
                     if started == CALLS {
-                        processes.workers()[victim].signal(signal)?;
+                        signal_to(processes, victim, signal)?;
                         at = Some(Instant::now());
                     }
                 } else if on_victim.remove(&attempt.call_index).is_some() {

@@ -4,12 +4,13 @@
 //! `toolwave-bench endure` runs it on the shipped programs; `docs/reliability.md` is written from its results.
 
 mod detection;
-
 mod idle;
-
+mod kills;
+mod load;
 mod overload;
 mod page;
-
+mod rolling;
+mod soak;
 mod watch;
 
 use std::{
@@ -72,10 +73,12 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         let start = Instant::now();
         eprint!("{name} … ");
         let done = match *name {
+            "kills" => kills::run(&mut bench).await,
+            "rolling" => rolling::run(&mut bench).await,
             "detection" => detection::run(&mut bench).await,
             "overload" => overload::run(&mut bench).await,
             "idle" => idle::run(&mut bench).await,
-            _ => Ok(()),
+            _ => soak::run(&mut bench, options.minutes).await,
         };
         done.with_context(|| (*name).to_owned())?;
         bench.all_checked().context(*name)?;
