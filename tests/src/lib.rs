@@ -1,7 +1,8 @@
 //! What tests and benchmarks of the whole share: clusters to talk to, workers to script, batches to run.
 //!
 //! [`Cluster`] runs a coordinator and workers in this process; [`Processes`] runs the real binaries;
-//! [`FakeWorker`] speaks the worker protocol by hand. All of them listen on free loopback ports, wait for
+//! [`FakeWorker`] speaks the worker protocol by hand. [`recording`] has worker processes whose tools write down what
+//! they do, and [`history`] holds that against what clients were told. All of them listen on free loopback ports, wait for
 //! what they start with a bound, and end what they started.
 
 pub mod bfcl;
@@ -9,7 +10,10 @@ mod cluster;
 mod declared;
 mod fake_worker;
 mod forms;
+pub mod history;
+mod process;
 mod processes;
+pub mod recording;
 
 use std::time::Duration;
 
@@ -17,7 +21,8 @@ pub use cluster::Cluster;
 pub use declared::DeclaredTool;
 pub use fake_worker::FakeWorker;
 pub use forms::{Form, struct_from};
-pub use processes::{Binaries, Process, Processes, Profile};
+pub use process::Process;
+pub use processes::{Binaries, Processes, Profile};
 
 /// The longest that anything in a test is waited for. It bounds a test that has gone wrong; none waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(30);

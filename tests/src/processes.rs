@@ -3,29 +3,29 @@
 //! Their output goes to files, so nothing blocks on a pipe and a failure can quote it.
 
 use std::{
-    fs::File,
-    io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
+    time::Instant,
 };
 
 use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 use toolwave_client::Client;
 
-use crate::PATIENCE;
+use crate::{
+    PATIENCE,
+    process::{LOOK, Process},
+};
 
-/// Between two looks at a process that starts.
-const LOOK: Duration = Duration::from_millis(10);
 /// A folder of binaries that are built already; nothing is built then.
 const FOLDER_VARIABLE: &str = "TOOLWAVE_BINARIES";
 /// Those whose binaries are run.
-const PACKAGES: [&str; 3] = [
+const PACKAGES: [&str; 4] = [
     "toolwave-coordinator",
     "toolwave-worker",
     "toolwave-example-own-tools",
+    "toolwave-tests",
 ];
 
 /// How binaries are built.
@@ -76,133 +76,13 @@ impl Binaries {
     }
 }
 
-/// A child process. Dropped, it is killed and waited for.
-#[derive(Debug)]
-pub struct Process {
-    name: String,
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    /// Starts a program; what it prints goes to `NAME.log` in `folder`.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start(program: &Path, arguments: &[String], folder: &Path, name: &str) -> anyhow::Result<Self> {
-        let log = folder.join(format!("{name}.log"));
-        let output = File::create(&log)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .env("NO_COLOR", "1")
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("{} does not start", program.display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log,
-        })
-    }
-
-    /// Its process id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What it has printed.
-    #[must_use]
-    pub fn output(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
-    }
-
-    /// Waits until `found` finds something in what it prints.
-    ///
-    /// # Errors
-    /// When it ends first or stays silent, with what it printed.
-    pub fn wait_for<T>(&mut self, found: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
-        let start = Instant::now();
-        loop {
-            let ended = self.child.try_wait()?;
-            if let Some(found) = found(&self.output()) {
-                return Ok(found);
-            }
-            if let Some(status) = ended {
-                bail!(
-                    "{} ended with {status}; it printed:\n{}",
-                    self.name,
-                    self.output()
-                );
-            }
-            if start.elapsed() > PATIENCE {
-                bail!(
-                    "{} is not ready after {PATIENCE:?}; it printed:\n{}",
-                    self.name,
-                    self.output()
-                );
-            }
-            std::thread::sleep(LOOK);
-        }
-    }
-
-    /// Sends a signal, such as `TERM` or `KILL`.
-    ///
-    /// # Errors
-    /// When there is no such process any more.
-    pub fn signal(&self, signal: &str) -> anyhow::Result<()> {
-        let status = Command::new("kill")
-            .args([format!("-{signal}"), self.id().to_string()])
-            .status()?;
-        ensure!(status.success(), "no signal {signal} to {}", self.name);
-        Ok(())
-    }
-
-    /// Waits for its end and answers its exit code; `None`: a signal ended it.
-    ///
-    /// # Errors
-    /// When it goes on.
-    pub fn wait(&mut self) -> anyhow::Result<Option<i32>> {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status.code());
-            }
-            std::thread::sleep(LOOK);
-        }
-        bail!("{} does not end; it printed:\n{}", self.name, self.output())
-    }
-
-    /// Resident memory in bytes, as Linux tells it.
-    ///
-    /// # Errors
-    /// Where /proc is missing.
-    pub fn resident_bytes(&self) -> io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = kibibytes.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kibibytes
-            .map(|kib| kib * 1024)
-            .ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A coordinator process and its workers. Fields are dropped in order: workers first.
 #[derive(Debug)]
 pub struct Processes {
     workers: Vec<Process>,
     coordinator: Process,
     address: SocketAddr,
+    arguments: Vec<String>,
     binaries: Binaries,
     folder: TempDir,
 }
@@ -214,18 +94,35 @@ impl Processes {
     /// When it does not start.
     pub fn start(binaries: Binaries, arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut all = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
-        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        let program = binaries.path("toolwave-coordinator");
-        let mut coordinator = Process::start(&program, &all, folder.path(), "coordinator")?;
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut coordinator = start_coordinator(&binaries, "127.0.0.1:0", &arguments, folder.path())?;
         let address = coordinator.wait_for(listening_address)?;
         Ok(Self {
             workers: Vec::new(),
             coordinator,
             address,
+            arguments,
             binaries,
             folder,
         })
+    }
+
+    /// Kills the coordinator and starts another with the same arguments, where the first listened. Workers go on.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn replace_coordinator(&mut self) -> anyhow::Result<()> {
+        self.coordinator.kill()?;
+        let address = self.address.to_string();
+        self.coordinator = start_coordinator(&self.binaries, &address, &self.arguments, self.folder.path())?;
+        self.coordinator.wait_for(listening_address)?;
+        Ok(())
+    }
+
+    /// Where the programs are.
+    #[must_use]
+    pub fn binaries(&self) -> &Binaries {
+        &self.binaries
     }
 
     /// Where clients and workers connect.
@@ -244,6 +141,13 @@ impl Processes {
     #[must_use]
     pub fn workers(&mut self) -> &mut [Process] {
         &mut self.workers
+    }
+
+    /// Takes a worker out; dropped, it is killed.
+    #[must_use]
+    pub fn take_worker(&mut self, name: &str) -> Option<Process> {
+        let place = self.workers.iter().position(|worker| worker.name() == name)?;
+        Some(self.workers.remove(place))
     }
 
     /// A connected client.
@@ -283,16 +187,37 @@ impl Processes {
         arguments: &[String],
     ) -> anyhow::Result<()> {
         let program = self.binaries.path(program);
-        let mut worker = Process::start(&program, arguments, self.folder.path(), name)?;
+        self.add_command(&program, name, arguments).await
+    }
+
+    /// The same, of a program anywhere.
+    ///
+    /// # Errors
+    /// When it does not start or register.
+    pub async fn add_command(
+        &mut self,
+        program: &Path,
+        name: &str,
+        arguments: &[String],
+    ) -> anyhow::Result<()> {
         let client = self.client().await?;
+        let listed = async || -> anyhow::Result<Option<String>> {
+            let workers = client.list_workers().await?;
+            Ok(workers
+                .into_iter()
+                .find(|listed| listed.worker == name)
+                .map(|listed| listed.instance_id))
+        };
+        // an earlier process of the name may be waited for still
+        let before = listed().await?;
+        let mut worker = Process::start(program, arguments, self.folder.path(), name)?;
         let start = Instant::now();
-        while !client
-            .list_workers()
-            .await?
-            .iter()
-            .any(|listed| listed.worker == name)
-        {
-            let ended = worker.child.try_wait()?;
+        loop {
+            let now = listed().await?;
+            if now.is_some() && now != before {
+                break;
+            }
+            let ended = worker.ended()?;
             if ended.is_some() || start.elapsed() > PATIENCE {
                 bail!(
                     "{name} does not register ({ended:?}); it printed:\n{}",
@@ -304,6 +229,22 @@ impl Processes {
         self.workers.push(worker);
         Ok(())
     }
+}
+
+fn start_coordinator(
+    binaries: &Binaries,
+    listen: &str,
+    arguments: &[String],
+    folder: &Path,
+) -> anyhow::Result<Process> {
+    let mut all = vec!["--listen".to_owned(), listen.to_owned()];
+    all.extend_from_slice(arguments);
+    Process::start(
+        &binaries.path("toolwave-coordinator"),
+        &all,
+        folder,
+        "coordinator",
+    )
 }
 
 /// Of an executable `target/PROFILE/NAME`, or of a test's `target/PROFILE/deps/NAME`.

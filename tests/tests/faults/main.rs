@@ -1,0 +1,10 @@
+//! Faults of real processes: what is killed, frozen, told to end or badly behaved, and what the promise says of it.
+//!
+//! Each test names the row of the fault matrix that it stands for; `tests/data/faults.json` lists which row has
+//! which tests, of this binary and of others, and `index` keeps that list and `docs/faults.md` true.
+
+mod frozen;
+mod index;
+mod killed;
+mod rig;
+mod standstill;
