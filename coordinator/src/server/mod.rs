@@ -34,8 +34,10 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 /// Clients that cancel many calls at once must not lose the others on their connection.
 const CANCELLED_AT_ONCE: usize = 10_000;
-/// Streams that end by themselves at the end of the server get this long.
-const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Streams that end by themselves at the end of the server get this long, where there is time.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// The same where the time to end is over: for what is written to be sent.
+pub(crate) const STOP_AT_LEAST: Duration = Duration::from_millis(400);
 /// What is told to be serving or not: all of it, and each service.
 const HEALTH_NAMES: [&str; 4] = [
     "",
@@ -113,12 +115,12 @@ impl Serving {
         }
     }
 
-    /// Takes no further connection, waits a little for open streams, then cuts what is left.
-    pub(crate) async fn stop(mut self) {
+    /// Takes no further connection, waits for open streams as long as `grace`, then cuts what is left.
+    pub(crate) async fn stop(mut self, grace: Duration) {
         self.stop.cancel();
-        if tokio::time::timeout(STOP_WITHIN, &mut self.task).await.is_err() {
+        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
             self.cut.cancel();
-            if tokio::time::timeout(STOP_WITHIN, &mut self.task).await.is_err() {
+            if tokio::time::timeout(STOP_AT_LEAST, &mut self.task).await.is_err() {
                 tracing::warn!("server did not end");
             }
         }

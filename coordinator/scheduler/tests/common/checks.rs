@@ -364,7 +364,7 @@ impl Shadow {
                 );
             }
             EvictReason::AbortUnconfirmed => {
-                let confirmation = self.config.abort_confirmation;
+                let (confirmation, config) = (self.config.abort_confirmation, self.config.clone());
                 let Some(worker) = self.attached(session) else {
                     return Err(format!("{session:?} is evicted and not open"));
                 };
@@ -374,6 +374,7 @@ impl Shadow {
                         .is_some_and(|since| now.since(since) >= confirmation)
                 });
                 ensure!(overdue, "K6: {session:?} is evicted, and no abort is overdue");
+                worker.breaks(now, &config);
                 worker.detached = Some(now);
             }
         }
