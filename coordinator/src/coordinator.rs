@@ -25,7 +25,7 @@ use crate::{
     execution::service::Service as Executions,
     handle::{Handle, Shared},
     identity::Identities,
-    server::{Entrance, Services, Serving, stream},
+    server::{Entrance, STOP_AT_LEAST, STOP_WITHIN, Services, Serving, stream},
     tenants::Allowances,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
@@ -229,8 +229,10 @@ impl Coordinator {
     }
 
     /// Drains: it serves no health check, accepts no execution, tells the workers, lets executions end for up
-    /// to `drain_timeout`, cancels the rest, closes what is open. Never hangs.
+    /// to `drain_timeout`, cancels the rest, closes what is open: a second after that time at the latest, unless
+    /// it cannot answer at all. Never hangs.
     pub async fn shutdown(mut self) -> DrainReport {
+        let asked_at = tokio::time::Instant::now();
         self.serving.health().not_serving().await;
         let drained = self.handle.drain(RECONNECT_AFTER);
         let finished = tokio::time::timeout(self.drain_timeout, drained).await.is_ok();
@@ -242,7 +244,9 @@ impl Coordinator {
         // A driver that does not answer ends with its task.
         let _ = tokio::time::timeout(LAST_WORDS, self.handle.stop()).await;
         drop(self.driver);
-        self.serving.stop().await;
+        // Connections that say nothing must not have their time on top of that of executions.
+        let left = self.drain_timeout.saturating_sub(asked_at.elapsed());
+        self.serving.stop(left.clamp(STOP_AT_LEAST, STOP_WITHIN)).await;
         self.readers.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.readers.wait()).await;
         self.handle.audit().record(|| Event::CoordinatorStopped);

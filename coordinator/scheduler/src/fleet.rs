@@ -26,6 +26,7 @@ pub(crate) fn joined(
     match cluster.workers.get(&key).map(Worker::session) {
         Some(old) => {
             if let Some(old) = old {
+                break_session(cluster, now, key);
                 cluster.sessions.remove(&old);
                 out.push(Action::EvictWorker {
                     session: old,
@@ -45,6 +46,7 @@ pub(crate) fn joined(
         worker.slots = spec.slots;
         // Draining is a property of the worker: to come back does not end it.
         worker.draining |= spec.draining;
+        worker.joined_at = now;
         worker.seen_at = now;
         worker.dispatches = 0;
         // What is still to be stopped is told again, and has its time again.
@@ -79,6 +81,7 @@ fn add(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<ToolKey>) {
         aborts: VecDeque::new(),
         by_tool: FxHashMap::default(),
         dispatches: 0,
+        joined_at: now,
         seen_at: now,
         standing: Standing::Good { faults: 0 },
         timer: None,
@@ -285,12 +288,19 @@ pub(crate) fn gone(
 
 /// The stream broke: the worker has its grace to come back, and what runs there goes on.
 fn detach(cluster: &mut Cluster, now: Time, key: WorkerKey) {
+    break_session(cluster, now, key);
     if let Some(worker) = cluster.workers.get_mut(&key) {
         worker.link = Link::Detached {
             since: now,
             graced: true,
         };
         settle_worker(cluster, now, key);
+    }
+}
+
+fn break_session(cluster: &mut Cluster, now: Time, key: WorkerKey) {
+    if let Some(worker) = cluster.workers.get_mut(&key) {
+        worker.count_break(now, &cluster.config);
     }
 }
 

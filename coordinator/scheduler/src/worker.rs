@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     pub(crate) by_tool: FxHashMap<ToolKey, u32>,
     /// Dispatches on the present session.
     pub(crate) dispatches: u64,
+    /// When its present session began, or its last one.
+    pub(crate) joined_at: Time,
     /// When it was last heard.
     pub(crate) seen_at: Time,
     pub(crate) standing: Standing,
@@ -189,6 +191,14 @@ impl Worker {
             next = next.min(until);
         }
         next
+    }
+
+    /// Its session ended without goodbye. One that had lasted for less than a lease is the worker's fault: a worker
+    /// that comes and goes all the time holds up whatever is given to it.
+    pub(crate) fn count_break(&mut self, now: Time, config: &Config) {
+        if now < self.joined_at + config.lease {
+            self.count_fault(now, config);
+        }
     }
 
     /// An attempt failed for the worker's own reasons; true: it is out.

@@ -23,8 +23,10 @@ pub(crate) use self::{
 };
 use crate::{StartError, config::Config};
 
-/// Streams that end by themselves at the end of the server get this long.
-const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Streams that end by themselves at the end of the server get this long, where there is time.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// The same where the time to end is over: for what is written to be sent.
+pub(crate) const STOP_AT_LEAST: Duration = Duration::from_millis(400);
 /// Between two warnings that other hosts come in unseen.
 const REMIND: Duration = Duration::from_secs(60 * 60);
 
@@ -98,12 +100,12 @@ impl Serving {
         }
     }
 
-    /// Takes no further connection, waits a little for open streams, then cuts what is left.
-    pub(crate) async fn stop(mut self) {
+    /// Takes no further connection, waits for open streams as long as `grace`, then cuts what is left.
+    pub(crate) async fn stop(mut self, grace: Duration) {
         self.stop.cancel();
-        if timeout(STOP_WITHIN, self.ended()).await.is_err() {
+        if timeout(grace, self.ended()).await.is_err() {
             self.cut.cancel();
-            if timeout(STOP_WITHIN, self.ended()).await.is_err() {
+            if timeout(STOP_AT_LEAST, self.ended()).await.is_err() {
                 tracing::warn!("server did not end");
             }
         }

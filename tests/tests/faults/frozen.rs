@@ -92,7 +92,7 @@ async fn a_worker_whose_threads_are_all_blocked_loses_its_lease_and_comes_back_c
     let mut cluster = cluster_with(BRISK, &["w1"], 4).await;
     let calls = vec![
         named("beside", "record_safe", json!({"ms": 1000})),
-        named("blocks", "hang_threads", json!({"ms": 7000, "harmless_from": 2})),
+        named("blocks", "hang_threads", json!({"ms": 5000, "harmless_from": 2})),
     ];
     let request = request(calls);
     let execution = cluster.begin(&request).await.unwrap();

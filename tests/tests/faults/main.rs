@@ -3,8 +3,14 @@
 //! Each test names the row of the fault matrix that it stands for; `tests/data/faults.json` lists which row has
 //! which tests, of this binary and of others, and `index` keeps that list and `docs/faults.md` true.
 
+mod clients;
+mod coordinator_lost;
 mod frozen;
 mod index;
 mod killed;
+mod references;
 mod rig;
+mod signals;
+mod slow;
 mod standstill;
+mod tools;

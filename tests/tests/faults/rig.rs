@@ -1,6 +1,9 @@
 //! What the tests of this binary share: clusters of recording processes, and requests for them.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Value, json};
 use toolwave_client::{CallExt as _, call, v1};
@@ -17,10 +20,17 @@ pub(crate) fn rounds() -> usize {
     text.parse().expect("TOOLWAVE_FAULT_ROUNDS is a number")
 }
 
+/// The programs, built once for all tests of this binary.
+pub(crate) fn binaries() -> Binaries {
+    static BINARIES: OnceLock<Binaries> = OnceLock::new();
+    BINARIES
+        .get_or_init(|| Binaries::built(Profile::Dev).expect("the programs build"))
+        .clone()
+}
+
 /// A coordinator process with these settings.
 pub(crate) fn cluster(settings: &str) -> RecordingCluster {
-    let binaries = Binaries::built(Profile::Dev).expect("the programs build");
-    RecordingCluster::start(binaries, settings).expect("the coordinator starts")
+    RecordingCluster::start(binaries(), settings).expect("the coordinator starts")
 }
 
 /// Such a cluster with workers, each with so many slots.

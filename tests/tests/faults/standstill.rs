@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use toolwave_client::{CallResultExt as _, call, v1};
-use toolwave_tests::{Binaries, Processes, Profile};
+use toolwave_tests::Processes;
 use toolwave_worker::{CallContext, FunctionTool, Worker};
 
 /// Far longer than the lease that the test configures.
 const STANDSTILL: Duration = Duration::from_secs(7);
 
+/// F21: a machine that stands still for longer than the lease, as a paused VM does, finds its workers as they were.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_that_stood_still_for_longer_than_the_lease_loses_no_worker() {
     let folder = tempfile::tempdir().unwrap();
@@ -18,7 +19,7 @@ async fn a_coordinator_that_stood_still_for_longer_than_the_lease_loses_no_worke
     let intervals = "heartbeat_interval = \"500ms\"\nsuspect_after = \"1500ms\"\nself_fence = \"3s\"\n\
                      reconnect_grace = \"2s\"\nlease = \"4s\"\n";
     std::fs::write(&config, intervals).unwrap();
-    let binaries = Binaries::built(Profile::Dev).unwrap();
+    let binaries = crate::rig::binaries();
     let mut processes = Processes::start(binaries, &["--config", config.to_str().unwrap()]).unwrap();
 
     let (began, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));

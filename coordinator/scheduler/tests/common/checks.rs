@@ -373,7 +373,7 @@ impl Shadow {
                 );
             }
             EvictReason::AbortUnconfirmed => {
-                let confirmation = self.config.abort_confirmation;
+                let (confirmation, config) = (self.config.abort_confirmation, self.config.clone());
                 let Some(worker) = self.attached(session) else {
                     return Err(format!("{session:?} is evicted and not open"));
                 };
@@ -383,6 +383,7 @@ impl Shadow {
                         .is_some_and(|since| now.since(since) >= confirmation)
                 });
                 ensure!(overdue, "K6: {session:?} is evicted, and no abort is overdue");
+                worker.breaks(now, &config);
                 worker.detached = Some(now);
             }
         }

@@ -205,6 +205,8 @@ pub(crate) struct Worker {
     /// The newest session, open or not.
     pub(crate) last_session: SessionKey,
     pub(crate) detached: Option<Time>,
+    /// When its newest session began.
+    pub(crate) joined: Time,
     /// Last registration or heartbeat.
     pub(crate) heartbeat: Time,
     /// Last word of any kind.
@@ -228,6 +230,19 @@ impl Worker {
     /// Counts what the end of an attempt says of the worker.
     pub(crate) fn judge(&mut self, now: Time, end: AttemptEnd, config: &Config) {
         use AttemptFailure::{BrokenContract, Refused, ToolError, WorkerLost};
+        let fault = matches!(end, AttemptEnd::Failed(BrokenContract | Refused | WorkerLost));
+        let good = matches!(end, AttemptEnd::Succeeded | AttemptEnd::Failed(ToolError { .. }));
+        self.count(now, fault, good, config);
+    }
+
+    /// Counts the end of a session that was open: one that was short is a fault.
+    pub(crate) fn breaks(&mut self, now: Time, config: &Config) {
+        if self.detached.is_none() {
+            self.count(now, now < self.joined + config.lease, false, config);
+        }
+    }
+
+    fn count(&mut self, now: Time, fault: bool, good: bool, config: &Config) {
         let out = |times: u32| Standing::Ejected {
             until: now
                 + config
@@ -236,8 +251,6 @@ impl Worker {
                     .min(config.ejection_max),
             times: times + 1,
         };
-        let fault = matches!(end, AttemptEnd::Failed(BrokenContract | Refused | WorkerLost));
-        let good = matches!(end, AttemptEnd::Succeeded | AttemptEnd::Failed(ToolError { .. }));
         self.standing = match self.standing {
             Standing::Good { faults } if fault && faults + 1 >= config.ejection_threshold => out(0),
             Standing::Good { faults } if fault => Standing::Good { faults: faults + 1 },

@@ -233,6 +233,9 @@ impl Shadow {
         self.sessions.insert(session, spec.worker);
         let mut old = self.workers.remove(&spec.worker);
         self.expected.superseded = old.as_ref().and_then(Worker::session);
+        if let Some(old) = &mut old {
+            old.breaks(now, &self.config);
+        }
         let mut taken = BTreeMap::new();
         for &attempt in &listed {
             let zombie = !self.is_current(attempt)
@@ -260,6 +263,7 @@ impl Shadow {
                 spec,
                 last_session: session,
                 detached: None,
+                joined: now,
                 heartbeat: now,
                 heard: now,
                 dispatches: 0,
@@ -328,7 +332,7 @@ impl Shadow {
     }
 
     fn lost(&mut self, session: SessionKey, end: SessionEnd) {
-        let now = self.now;
+        let (now, config) = (self.now, self.config.clone());
         let Some(key) = self.sessions.get(&session).copied() else {
             return;
         };
@@ -341,6 +345,7 @@ impl Shadow {
         };
         match end {
             SessionEnd::Broken => {
+                worker.breaks(now, &config);
                 worker.detached.get_or_insert(now);
             }
             SessionEnd::Goodbye => {

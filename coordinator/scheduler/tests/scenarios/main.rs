@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
+mod flapping;
 mod limits;
 mod order;
 mod reports;
