@@ -1,7 +1,7 @@
 //! What tests and benchmarks of the whole share: clusters to talk to, workers to script, batches to run.
 //!
 //! [`Cluster`] runs a coordinator and workers in this process; [`Processes`] runs the real binaries;
-//! [`FakeWorker`] speaks the worker protocol by hand. All of them listen on free loopback ports, wait for
+//! [`FakeWorker`] speaks the worker protocol by hand; [`Proxy`] is the network between them. All of them listen on free loopback ports, wait for
 //! what they start with a bound, and end what they started.
 
 pub mod bfcl;
@@ -10,6 +10,7 @@ mod declared;
 mod fake_worker;
 mod forms;
 mod processes;
+pub mod proxy;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use declared::DeclaredTool;
 pub use fake_worker::FakeWorker;
 pub use forms::{Form, struct_from};
 pub use processes::{Binaries, Process, Processes, Profile};
+pub use proxy::{Flow, Proxy};
 
 /// The longest that anything in a test is waited for. It bounds a test that has gone wrong; none waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
