@@ -1,12 +1,18 @@
 //! A running coordinator: its parts put together, and ended in order.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use tokio::sync::mpsc;
+use futures_util::Stream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::mpsc,
+};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use toolwave_scheduler::Scheduler;
 use uuid::Uuid;
@@ -17,7 +23,10 @@ use crate::{
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Shared},
-    server::{Services, Serving},
+    server::{
+        Services, Serving,
+        stream::{self, Incoming},
+    },
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
@@ -91,13 +100,35 @@ impl Coordinator {
     /// # Errors
     /// The configuration is wrong, or the address is not to be had.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        if let Some(wrong) = config.check().into_iter().next() {
-            return Err(StartError::Config {
-                key: wrong.key,
-                what: wrong.what,
-                expected: wrong.expected,
-            });
-        }
+        check(&config)?;
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| StartError::Listen { listen, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| StartError::Listen { listen, source })?;
+        Self::serve(config, address, stream::of_tcp(listener)).await
+    }
+
+    /// Serves what is accepted elsewhere, such as on a simulated network: streams of bytes, each with the address
+    /// of its other end. Nothing is bound; `config.listen` is only the address that it says it has.
+    ///
+    /// # Errors
+    /// The configuration is wrong.
+    pub async fn start_on<IO>(
+        config: Config,
+        incoming: impl Stream<Item = io::Result<(IO, SocketAddr)>> + Send + 'static,
+    ) -> Result<Self, StartError>
+    where
+        IO: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        check(&config)?;
+        let address = config.listen;
+        Self::serve(config, address, stream::of_others(incoming)).await
+    }
+
+    async fn serve(config: Config, address: SocketAddr, incoming: Incoming) -> Result<Self, StartError> {
         let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
         let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
         let abandoned = Arc::new(Abandoned::default());
@@ -123,7 +154,7 @@ impl Coordinator {
             sessions: Sessions(Arc::new(workers)),
             admin: Admin(handle.clone()),
         };
-        let serving = Serving::start(&config, services).await?;
+        let serving = Serving::start(&config, services, address, incoming).await?;
         let attempt_timeout = config.default_timeout;
         let driver = Driver::new(
             Scheduler::new(config.scheduler()),
@@ -193,6 +224,17 @@ impl Coordinator {
             finished,
             executions_cut,
         }
+    }
+}
+
+fn check(config: &Config) -> Result<(), StartError> {
+    match config.check().into_iter().next() {
+        Some(wrong) => Err(StartError::Config {
+            key: wrong.key,
+            what: wrong.what,
+            expected: wrong.expected,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -10,20 +10,23 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Sleep,
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
+
+use super::stream::ByteStream;
+use crate::identity::Peer;
 
 /// Of the HTTP/2 preface.
 const PREFACE_BYTES: usize = 24;
 /// For the preface to come.
 const PREFACE_WITHIN: Duration = Duration::from_secs(10);
 
-/// A TCP stream with both.
+/// A byte stream with both.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: ByteStream,
+    peer: Peer,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Gone once the preface has come.
     opening: Option<Opening>,
@@ -35,10 +38,11 @@ struct Opening {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, cut: &CancellationToken) -> Self {
+    pub(super) fn new(stream: ByteStream, peer: Peer, cut: &CancellationToken) -> Self {
         let deadline = Box::pin(tokio::time::sleep(PREFACE_WITHIN));
         Self {
             stream,
+            peer,
             cut: Box::pin(cut.clone().cancelled_owned()),
             opening: Some(Opening { read: 0, deadline }),
         }
@@ -96,9 +100,9 @@ impl AsyncWrite for Connection {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }

@@ -2,16 +2,14 @@
 //! whatever streams are open.
 
 mod connection;
+pub(crate) mod stream;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{
-    Server,
-    server::{Router, TcpIncoming},
-};
+use tonic::transport::{Server, server::Router};
 use tonic_health::{
     ServingStatus,
     server::{HealthReporter, HealthService},
@@ -21,12 +19,13 @@ use toolwave_proto::{
     v1::{self, admin_service_server::AdminServiceServer},
 };
 
-use self::connection::Connection;
+use self::{connection::Connection, stream::Incoming};
 use crate::{
     StartError,
     admin::Admin,
     config::Config,
     execution::{server::ExecutionServer, service::Service as Executions},
+    identity::Peer,
     worker::Service as Sessions,
 };
 
@@ -65,23 +64,30 @@ pub(crate) struct Services {
 // === impl Serving ===
 
 impl Serving {
-    /// Binds, and serves in a task.
-    pub(crate) async fn start(config: &Config, services: Services) -> Result<Self, StartError> {
-        let listen = config.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| StartError::Listen { listen, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { listen, source })?;
+    /// Serves in a task what comes in at `address`.
+    pub(crate) async fn start(
+        config: &Config,
+        services: Services,
+        address: SocketAddr,
+        incoming: Incoming,
+    ) -> Result<Self, StartError> {
         let health = HealthReporter::new();
         let router = router(config, services, &health, address)?;
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let cut_each = cut.clone();
-        let incoming = TcpIncoming::from(listener)
-            .with_nodelay(Some(true))
-            .with_keepalive(Some(Duration::from_secs(60)))
-            .map(move |stream| stream.map(|stream| Connection::new(stream, &cut_each)));
+        let incoming = incoming.map(move |accepted| {
+            accepted.map(|(stream, address)| {
+                let certificates = Arc::new([]);
+                Connection::new(
+                    stream,
+                    Peer {
+                        address,
+                        certificates,
+                    },
+                    &cut_each,
+                )
+            })
+        });
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, stopped));
         let serving = Self {

@@ -28,7 +28,7 @@ use super::{
     outbox::{Answers, LEAST_MESSAGE, Outbox},
     session,
 };
-use crate::driver::mailbox::Input;
+use crate::{driver::mailbox::Input, identity::Peer};
 
 /// What holds for every session.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl StreamingService<v1::OpenSessionRequest> for OpenSession {
 
     fn call(&mut self, request: Request<Streaming<v1::OpenSessionRequest>>) -> Self::Future {
         let workers = self.0.clone();
-        let address = request.remote_addr();
+        let address = request.extensions().get::<Peer>().map(|peer| peer.address);
         // An attempt in flight is at most said once and aborted once, and takes a slot until it has ended:
         // a fuller outbox belongs to a worker that does not read. Room is taken only as it is used.
         let room = (workers.terms.max_slots as usize)
