@@ -9,6 +9,7 @@ mod cluster;
 mod declared;
 mod fake_worker;
 mod forms;
+pub mod ledger;
 mod processes;
 pub mod proxy;
 
@@ -18,6 +19,7 @@ pub use cluster::Cluster;
 pub use declared::DeclaredTool;
 pub use fake_worker::FakeWorker;
 pub use forms::{Form, struct_from};
+pub use ledger::Ledger;
 pub use processes::{Binaries, Process, Processes, Profile};
 pub use proxy::{Flow, Proxy};
 

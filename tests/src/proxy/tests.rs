@@ -34,7 +34,10 @@ async fn ends() -> Ends {
 
 async fn arrives(stream: &mut TcpStream, expected: &[u8]) {
     let mut bytes = vec![0; expected.len()];
-    timeout(PATIENCE, stream.read_exact(&mut bytes)).await.unwrap().unwrap();
+    timeout(PATIENCE, stream.read_exact(&mut bytes))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(bytes, expected);
 }
 
@@ -104,7 +107,9 @@ async fn what_is_blackholed_is_gone_and_its_connection_is_reset_with_the_next_ch
 #[tokio::test]
 async fn what_is_delayed_comes_in_order_and_later() {
     let mut ends = ends().await;
-    ends.proxy.to_server().set(Flow::Delayed(Duration::from_millis(300)));
+    ends.proxy
+        .to_server()
+        .set(Flow::Delayed(Duration::from_millis(300)));
     let sent = tokio::time::Instant::now();
     for piece in [b"one", b"two", b"six"] {
         ends.client.write_all(piece).await.unwrap();
