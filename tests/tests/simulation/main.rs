@@ -5,6 +5,7 @@
 //! `SIM_LOG=toolwave_coordinator=debug,toolwave_worker=debug` tells its story. A failure prints its seed.
 
 mod network;
+mod partitions;
 mod promise;
 mod scenario;
 mod tools;

@@ -2,9 +2,10 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use tonic::{
     Status,
-    transport::{Channel, Endpoint},
+    transport::{self, Channel, Endpoint},
 };
 use toolwave_client::{call, v1};
 use toolwave_coordinator::{Coordinator, config::Config};
@@ -44,18 +45,11 @@ pub(crate) struct History {
 pub(crate) fn play(scenario: &Scenario) -> Result<History, String> {
     // jitter and backoff of the workers, which run on this thread
     fastrand::seed(scenario.seed);
-    let mut sim = turmoil::Builder::new()
-        .simulation_duration(LONGEST)
-        .tick_duration(Duration::from_millis(10))
-        .min_message_latency(Duration::from_millis(1))
-        .max_message_latency(Duration::from_millis(30))
-        .tcp_capacity(4096)
-        .rng_seed(scenario.seed)
-        .build();
+    let mut sim = builder(scenario.seed).build();
     let ledger = Ledger::default();
     host_coordinator(&mut sim);
     for (index, slots) in scenario.workers.iter().enumerate() {
-        host_worker(&mut sim, name(index), *slots, &ledger);
+        host_worker(&mut sim, name(index), *slots, connect, &ledger);
     }
     let history = Rc::new(RefCell::new(History {
         ledger,
@@ -88,11 +82,24 @@ pub(crate) fn play(scenario: &Scenario) -> Result<History, String> {
         .ok_or_else(|| "the clients did not end".to_owned())
 }
 
-fn name(worker: usize) -> String {
+/// Of a network in which latency varies.
+pub(crate) fn builder(seed: u64) -> turmoil::Builder {
+    let mut builder = turmoil::Builder::new();
+    builder
+        .simulation_duration(LONGEST)
+        .tick_duration(Duration::from_millis(10))
+        .min_message_latency(Duration::from_millis(1))
+        .max_message_latency(Duration::from_millis(30))
+        .tcp_capacity(4096)
+        .rng_seed(seed);
+    builder
+}
+
+pub(crate) fn name(worker: usize) -> String {
     format!("worker-{worker}")
 }
 
-fn host_coordinator(sim: &mut Sim<'_>) {
+pub(crate) fn host_coordinator(sim: &mut Sim<'_>) {
     sim.host(COORDINATOR, || async {
         let coordinator = Coordinator::start_on(Config::default(), incoming().await?).await?;
         let mut coordinator = coordinator;
@@ -100,7 +107,10 @@ fn host_coordinator(sim: &mut Sim<'_>) {
     });
 }
 
-fn host_worker(sim: &mut Sim<'_>, worker: String, slots: u32, ledger: &Ledger) {
+/// How a worker dials.
+pub(crate) type Connect = fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>>;
+
+pub(crate) fn host_worker(sim: &mut Sim<'_>, worker: String, slots: u32, connect: Connect, ledger: &Ledger) {
     let ledger = ledger.clone();
     sim.host(worker.clone(), move || {
         let (worker, ledger) = (worker.clone(), ledger.clone());

@@ -254,8 +254,9 @@ impl Shadow {
                 spec,
                 last_session: session,
                 detached: None,
-                heartbeat: now,
-                heard: now,
+                heartbeat: old.as_ref().map_or(now, |worker| worker.heartbeat),
+                // to come back is not to be heard: the worker may not hear the answer
+                heard: old.as_ref().map_or(now, |worker| worker.heard),
                 dispatches: 0,
                 taken,
                 reported: BTreeSet::new(),
