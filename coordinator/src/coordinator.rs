@@ -173,7 +173,7 @@ impl Coordinator {
         let serving = Serving::start(&config, services, entrances).await?;
         let attempt_timeout = config.default_timeout;
         let driver = Driver::new(
-            Scheduler::new(config.scheduler()),
+            Scheduler::new(seeded(config.scheduler())),
             Terms {
                 max_payload_bytes: config.max_payload_bytes,
                 attempt_timeout,
@@ -278,8 +278,15 @@ fn first_problem(wrong: Vec<Wrong>) -> StartError {
 
 /// Executions of an earlier coordinator, of which a worker may still speak, have other keys.
 fn first_execution() -> u64 {
-    let random = Uuid::new_v4().as_u64_pair().0 >> 44;
-    (random << 32) + 1
+    ((fastrand::u64(..) >> 44) << 32) + 1
+}
+
+/// Placement and backoff of their own, from the thread's generator: a test that seeds it sees the same again.
+fn seeded(config: toolwave_scheduler::Config) -> toolwave_scheduler::Config {
+    toolwave_scheduler::Config {
+        seed: fastrand::u64(..),
+        ..config
+    }
 }
 
 fn terms(config: &Config) -> SessionTerms {

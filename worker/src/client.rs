@@ -1,12 +1,13 @@
 //! Dials the coordinator and opens a session; says how long to wait before the next try.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Streaming,
-    transport::{Endpoint, Uri},
+    transport::{self, Channel, Endpoint, Uri},
 };
 use toolwave_proto::{
     http2,
@@ -32,6 +33,10 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Frames made and not yet taken by the connection: one being written and one to follow it without a pause.
 /// More would only be in the way of heartbeats, and make smaller frames.
 const FRAMES: usize = 2;
+
+/// How a connection comes about: over TCP, unless a program brings its own.
+pub(crate) type Connect =
+    Arc<dyn Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync>;
 
 /// A session that has been accepted.
 pub(crate) struct Opened {
@@ -83,10 +88,17 @@ pub(crate) fn endpoint(url: &str) -> Result<Endpoint, BuildError> {
         .max_frame_size(http2::LARGEST_FRAME))
 }
 
-/// Connects, registers and waits for the answer.
-pub(crate) async fn open(endpoint: Endpoint, register: Register) -> Result<Opened, SessionError> {
-    let channel = endpoint
-        .connect()
+/// Dials over TCP.
+pub(crate) fn tcp() -> Connect {
+    Arc::new(|endpoint| Box::pin(async move { endpoint.connect().await }))
+}
+
+/// Waits for the connection, registers and waits for the answer.
+pub(crate) async fn open(
+    connecting: BoxFuture<'static, Result<Channel, transport::Error>>,
+    register: Register,
+) -> Result<Opened, SessionError> {
+    let channel = connecting
         .await
         .map_err(|error| SessionError::Connect(chain(&error)))?;
     let mut client = WorkerServiceClient::new(channel)

@@ -16,7 +16,7 @@ use toolwave_proto::v1::{AttemptRef, OpenSessionRequest, OpenSessionResponse, Re
 
 use crate::{
     catalogue::Catalogue,
-    client::{self, Backoff, MAX_MESSAGE, Opened},
+    client::{self, Backoff, Connect, MAX_MESSAGE, Opened},
     context::Progress,
     error::SessionError,
     executor::Executor,
@@ -35,6 +35,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Service {
     settings: Settings,
     endpoint: Endpoint,
+    connect: Connect,
     catalogue: Arc<Catalogue>,
     instance_id: String,
     status: watch::Sender<Status>,
@@ -85,7 +86,7 @@ enum Drain {
 impl Service {
     pub(crate) fn new(
         settings: Settings,
-        endpoint: Endpoint,
+        (endpoint, connect): (Endpoint, Connect),
         catalogue: Arc<Catalogue>,
         status: watch::Sender<Status>,
     ) -> Self {
@@ -99,6 +100,7 @@ impl Service {
         Self {
             settings,
             endpoint,
+            connect,
             catalogue,
             instance_id: uuid::Uuid::new_v4().to_string(),
             status,
@@ -205,7 +207,7 @@ impl Service {
     fn dial(&mut self) {
         let register = self.register();
         let said_draining = register.draining;
-        let opening = Box::pin(client::open(self.endpoint.clone(), register));
+        let opening = Box::pin(client::open((self.connect)(self.endpoint.clone()), register));
         self.link = Link::Opening {
             opening,
             said_draining,

@@ -10,14 +10,15 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
+use tonic::transport::{self, Channel, Endpoint};
 
 use crate::{
     catalogue::{Catalogue, is_name},
-    client::{self, MAX_MESSAGE},
+    client::{self, Connect, MAX_MESSAGE},
     error::{BuildError, RunError},
     health, service,
     tool::{SharedTool, Tool},
@@ -55,6 +56,7 @@ pub(crate) struct Status {
 #[must_use]
 pub struct WorkerBuilder {
     coordinator: String,
+    connect: Connect,
     settings: Settings,
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
@@ -65,6 +67,7 @@ pub struct WorkerBuilder {
 pub struct Worker {
     settings: Settings,
     endpoint: Endpoint,
+    connect: Connect,
     catalogue: Arc<Catalogue>,
     health: Option<SocketAddr>,
     status: watch::Sender<Status>,
@@ -83,6 +86,7 @@ impl Worker {
     pub fn builder() -> WorkerBuilder {
         WorkerBuilder {
             coordinator: DEFAULT_COORDINATOR.to_owned(),
+            connect: client::tcp(),
             settings: Settings {
                 name: default_name(),
                 slots: DEFAULT_SLOTS,
@@ -133,7 +137,8 @@ impl Worker {
             tasks.spawn(health::serve(listener, self.status.subscribe()));
         }
         let drain = self.drain.clone();
-        let service = service::Service::new(self.settings, self.endpoint, self.catalogue, self.status);
+        let dialled = (self.endpoint, self.connect);
+        let service = service::Service::new(self.settings, dialled, self.catalogue, self.status);
         let serving = service.run(drain.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -172,6 +177,19 @@ impl WorkerBuilder {
     /// Where to dial: `http://HOST:PORT`.
     pub fn coordinator(mut self, url: impl Into<String>) -> Self {
         self.coordinator = url.into();
+        self
+    }
+
+    /// Connects by other means than TCP, such as a simulated network; no part of the interface.
+    #[doc(hidden)]
+    pub fn connect_with(
+        mut self,
+        connect: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.connect = Arc::new(connect);
         self
     }
 
@@ -235,6 +253,7 @@ impl WorkerBuilder {
     pub fn build(self) -> Result<Worker, BuildError> {
         let Self {
             coordinator,
+            connect,
             settings,
             tools,
             health,
@@ -254,6 +273,7 @@ impl WorkerBuilder {
         Ok(Worker {
             settings,
             endpoint,
+            connect,
             catalogue: Arc::new(catalogue),
             health,
             status: watch::Sender::default(),

@@ -264,8 +264,9 @@ impl Shadow {
                 last_session: session,
                 detached: None,
                 joined: now,
-                heartbeat: now,
-                heard: now,
+                heartbeat: old.as_ref().map_or(now, |worker| worker.heartbeat),
+                // to come back is not to be heard: the worker may not hear the answer
+                heard: old.as_ref().map_or(now, |worker| worker.heard),
                 dispatches: 0,
                 taken,
                 reported: BTreeSet::new(),
