@@ -13,7 +13,7 @@ use std::{
 use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
+use toolwave_link::{Link, Tls};
 
 use crate::{
     catalogue::{Catalogue, is_name},
@@ -55,6 +55,7 @@ pub(crate) struct Status {
 #[must_use]
 pub struct WorkerBuilder {
     coordinator: String,
+    tls: Tls,
     settings: Settings,
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
@@ -64,7 +65,7 @@ pub struct WorkerBuilder {
 /// A worker that is ready to run. It dials the coordinator, and dials again for ever when the session ends.
 pub struct Worker {
     settings: Settings,
-    endpoint: Endpoint,
+    link: Link,
     catalogue: Arc<Catalogue>,
     health: Option<SocketAddr>,
     status: watch::Sender<Status>,
@@ -83,6 +84,7 @@ impl Worker {
     pub fn builder() -> WorkerBuilder {
         WorkerBuilder {
             coordinator: DEFAULT_COORDINATOR.to_owned(),
+            tls: Tls::new(),
             settings: Settings {
                 name: default_name(),
                 slots: DEFAULT_SLOTS,
@@ -133,7 +135,7 @@ impl Worker {
             tasks.spawn(health::serve(listener, self.status.subscribe()));
         }
         let drain = self.drain.clone();
-        let service = service::Service::new(self.settings, self.endpoint, self.catalogue, self.status);
+        let service = service::Service::new(self.settings, self.link, self.catalogue, self.status);
         let serving = service.run(drain.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -169,9 +171,16 @@ impl Worker {
 }
 
 impl WorkerBuilder {
-    /// Where to dial: `http://HOST:PORT`.
+    /// Where to dial: `http://HOST:PORT` or `https://HOST:PORT`.
     pub fn coordinator(mut self, url: impl Into<String>) -> Self {
         self.coordinator = url.into();
+        self
+    }
+
+    /// Whom to trust and what to show, for a coordinator at `https`. Files are read again for each session, so that
+    /// they can be replaced while the worker runs.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -235,6 +244,7 @@ impl WorkerBuilder {
     pub fn build(self) -> Result<Worker, BuildError> {
         let Self {
             coordinator,
+            tls,
             settings,
             tools,
             health,
@@ -243,7 +253,7 @@ impl WorkerBuilder {
         if !is_name(&settings.name) {
             return Err(BuildError::Name { name: settings.name });
         }
-        let endpoint = client::endpoint(&coordinator)?;
+        let link = client::link(&coordinator, tls)?;
         let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
         let bytes = service::registration(&settings, &catalogue).encoded_len();
         // half of a message: the attempts in flight are listed in it too
@@ -253,7 +263,7 @@ impl WorkerBuilder {
         }
         Ok(Worker {
             settings,
-            endpoint,
+            link,
             catalogue: Arc::new(catalogue),
             health,
             status: watch::Sender::default(),
