@@ -6,8 +6,7 @@ use toolwave_client::ClientError;
 
 use crate::{plan::ReadError, text};
 
-const CREDENTIALS_HINT: &str =
-    "\nhint: give a token with --token-file FILE or TOOLWAVE_TOKEN, or a certificate with --certificate and --key";
+const CREDENTIALS_HINT: &str = "\nhint: give a token with --token-file FILE or TOOLWAVE_TOKEN, or a certificate with --certificate and --key";
 
 /// How a command ended that did what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

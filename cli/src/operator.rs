@@ -116,10 +116,7 @@ fn tool_json(listed: &v1::ListedTool, tool: &v1::Tool) -> Value {
 }
 
 pub(crate) async fn workers(args: WorkersArgs) -> Result<Verdict, Failure> {
-    let workers = ask(&args.remote, async |client| {
-        client.list_workers().await
-    })
-    .await?;
+    let workers = ask(&args.remote, async |client| client.list_workers().await).await?;
     if args.output.format == OutputFormat::Json {
         output::write_json(&workers.iter().map(worker_json).collect::<Vec<_>>())?;
         return Ok(Verdict::Success);
@@ -203,7 +200,10 @@ pub(crate) async fn drain(args: DrainArgs) -> Result<Verdict, Failure> {
 }
 
 pub(crate) async fn cancel(args: CancelArgs) -> Result<Verdict, Failure> {
-    let answer = ask(&args.remote, async |client| client.cancel_execution(&args.execution).await).await?;
+    let answer = ask(&args.remote, async |client| {
+        client.cancel_execution(&args.execution).await
+    })
+    .await?;
     match args.output.format {
         OutputFormat::Json => output::write_json(
             &json!({"execution_id": answer.execution_id, "already_ended": answer.already_ended}),

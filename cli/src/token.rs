@@ -1,4 +1,4 @@
-//! `toolwave token`: a new token, shown once or put in a file, and the entry by which a coordinator knows it. The
+//! `toolwave token`: a new token, told once on standard error or put in a file, and on standard output the entry by which a coordinator knows it. The
 //! entry holds a hash: whoever reads it has no token.
 
 use std::{
@@ -26,10 +26,10 @@ pub(crate) fn token(args: &TokenArgs) -> Result<Verdict, Failure> {
     let mut shown = String::new();
     match &args.file {
         Some(path) => certs::write_new(path, &format!("{token}\n"), 0o600)?,
-        None => {
-            shown.push_str("# the token, shown only now: for --token-file or TOOLWAVE_TOKEN of the client\n");
-            let _ = writeln!(shown, "# {token}\n");
-        }
+        // Not on standard output: that often ends in the very file which is to hold no tokens.
+        None => output::note(&format!(
+            "the token, shown only now, for TOOLWAVE_TOKEN or a file for --token-file:\n{token}"
+        )),
     }
     let hash = Sha256::digest(token.as_bytes());
     let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();

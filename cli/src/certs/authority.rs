@@ -61,12 +61,20 @@ impl Authority {
             .map_err(|_| wrong(certificate, "is no PEM certificate; expected the CA's"))?;
         let secret_der = PrivateKeyDer::from_pem_slice(secret.as_bytes())
             .map_err(|_| wrong(key, "is no PEM key; expected the CA's"))?;
-        CertifiedKey::from_der(vec![der], secret_der, &ring::default_provider())
-            .map_err(|_| wrong(key, "is not the key of ca.pem; expected the one that it was made with"))?;
-        let key_pair =
-            KeyPair::from_pem(&secret).map_err(|_| wrong(key, "is no key that can sign; expected the CA's"))?;
-        let issuer = Issuer::from_ca_cert_pem(&pem, key_pair)
-            .map_err(|error| wrong(certificate, &format!("cannot be used: {error}; expected a CA's certificate")))?;
+        CertifiedKey::from_der(vec![der], secret_der, &ring::default_provider()).map_err(|_| {
+            wrong(
+                key,
+                "is not the key of ca.pem; expected the one that it was made with",
+            )
+        })?;
+        let key_pair = KeyPair::from_pem(&secret)
+            .map_err(|_| wrong(key, "is no key that can sign; expected the CA's"))?;
+        let issuer = Issuer::from_ca_cert_pem(&pem, key_pair).map_err(|error| {
+            wrong(
+                certificate,
+                &format!("cannot be used: {error}; expected a CA's certificate"),
+            )
+        })?;
         Ok(Self(issuer))
     }
 
@@ -97,7 +105,12 @@ fn leaf(subject: &Subject, days: u16) -> Result<CertificateParams, rcgen::Error>
         Subject::Coordinator { hosts } => {
             let mut params = params("toolwave coordinator", days);
             let mut names: Vec<String> = LOCAL.iter().map(|&name| name.to_owned()).collect();
-            names.extend(hosts.iter().filter(|host| !LOCAL.contains(&host.as_str())).cloned());
+            names.extend(
+                hosts
+                    .iter()
+                    .filter(|host| !LOCAL.contains(&host.as_str()))
+                    .cloned(),
+            );
             params.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
             (params, ExtendedKeyUsagePurpose::ServerAuth)
         }

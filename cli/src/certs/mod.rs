@@ -37,6 +37,16 @@ struct Files {
 
 pub(crate) fn certs(args: &CertsArgs) -> Result<Verdict, Failure> {
     let directory = &args.directory;
+    // What is shown is to be pasted, and must then name the same files.
+    if directory
+        .to_str()
+        .is_none_or(|path| path.contains(char::is_control))
+    {
+        return Err(Failure::Usage(format!(
+            "{} is no text that can stand in a configuration file; expected another directory",
+            directory.display()
+        )));
+    }
     create_directory(directory)?;
     let directory = &fs::canonicalize(directory).map_err(|error| output_error(directory, &error))?;
     let ca = directory.join("ca.pem");
@@ -92,7 +102,11 @@ fn subjects(args: &CertsArgs, new: bool) -> Vec<Subject> {
         let hosts = args.host.clone();
         subjects.push(Subject::Coordinator { hosts });
     }
-    subjects.extend(or_default(&args.worker, "worker").into_iter().map(Subject::Worker));
+    subjects.extend(
+        or_default(&args.worker, "worker")
+            .into_iter()
+            .map(Subject::Worker),
+    );
     let tenants = or_default(&args.tenant, "default");
     subjects.extend(tenants.into_iter().map(|tenant| Subject::Client { tenant }));
     subjects
@@ -161,5 +175,8 @@ pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failur
 }
 
 fn output_error(path: &Path, error: &io::Error) -> Failure {
-    Failure::Output(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    Failure::Output(io::Error::new(
+        error.kind(),
+        format!("{}: {error}", path.display()),
+    ))
 }

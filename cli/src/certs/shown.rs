@@ -58,7 +58,10 @@ fn coordinator(shown: &mut String, ca: &Path, wanted: &[Files]) {
             Subject::Client { .. } => ("auth.client_certificates", "operator = true\n"),
         };
         let identity = files.subject.identity().unwrap_or_default();
-        let _ = write!(shown, "\n[[{table}]]\nidentity = \"{identity}\"\ntools = [\"*\"]\n{rest}");
+        let _ = write!(
+            shown,
+            "\n[[{table}]]\nidentity = \"{identity}\"\ntools = [\"*\"]\n{rest}"
+        );
     }
 }
 
