@@ -15,10 +15,11 @@ use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
+use toolwave_link::{Dial, Link, Tls};
 
 use crate::{
     catalogue::{Catalogue, is_name},
-    client::{self, Connect, MAX_MESSAGE},
+    client::{self, MAX_MESSAGE},
     error::{BuildError, RunError},
     health, service,
     tool::{SharedTool, Tool},
@@ -56,7 +57,8 @@ pub(crate) struct Status {
 #[must_use]
 pub struct WorkerBuilder {
     coordinator: String,
-    connect: Connect,
+    dial: Option<Dial>,
+    tls: Tls,
     settings: Settings,
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
@@ -66,8 +68,7 @@ pub struct WorkerBuilder {
 /// A worker that is ready to run. It dials the coordinator, and dials again for ever when the session ends.
 pub struct Worker {
     settings: Settings,
-    endpoint: Endpoint,
-    connect: Connect,
+    link: Link,
     catalogue: Arc<Catalogue>,
     health: Option<SocketAddr>,
     status: watch::Sender<Status>,
@@ -86,7 +87,8 @@ impl Worker {
     pub fn builder() -> WorkerBuilder {
         WorkerBuilder {
             coordinator: DEFAULT_COORDINATOR.to_owned(),
-            connect: client::tcp(),
+            dial: None,
+            tls: Tls::new(),
             settings: Settings {
                 name: default_name(),
                 slots: DEFAULT_SLOTS,
@@ -137,8 +139,7 @@ impl Worker {
             tasks.spawn(health::serve(listener, self.status.subscribe()));
         }
         let drain = self.drain.clone();
-        let dialled = (self.endpoint, self.connect);
-        let service = service::Service::new(self.settings, dialled, self.catalogue, self.status);
+        let service = service::Service::new(self.settings, self.link, self.catalogue, self.status);
         let serving = service.run(drain.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -174,7 +175,7 @@ impl Worker {
 }
 
 impl WorkerBuilder {
-    /// Where to dial: `http://HOST:PORT`.
+    /// Where to dial: `http://HOST:PORT` or `https://HOST:PORT`.
     pub fn coordinator(mut self, url: impl Into<String>) -> Self {
         self.coordinator = url.into();
         self
@@ -184,12 +185,16 @@ impl WorkerBuilder {
     #[doc(hidden)]
     pub fn connect_with(
         mut self,
-        connect: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>>
-        + Send
-        + Sync
-        + 'static,
+        dial: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync + 'static,
     ) -> Self {
-        self.connect = Arc::new(connect);
+        self.dial = Some(Arc::new(dial));
+        self
+    }
+
+    /// Whom to trust and what to show, for a coordinator at `https`. Files are read again for each session, so that
+    /// they can be replaced while the worker runs.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
         self
     }
 
@@ -253,7 +258,8 @@ impl WorkerBuilder {
     pub fn build(self) -> Result<Worker, BuildError> {
         let Self {
             coordinator,
-            connect,
+            dial,
+            tls,
             settings,
             tools,
             health,
@@ -262,7 +268,7 @@ impl WorkerBuilder {
         if !is_name(&settings.name) {
             return Err(BuildError::Name { name: settings.name });
         }
-        let endpoint = client::endpoint(&coordinator)?;
+        let link = client::link(&coordinator, tls, dial)?;
         let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
         let bytes = service::registration(&settings, &catalogue).encoded_len();
         // half of a message: the attempts in flight are listed in it too
@@ -272,8 +278,7 @@ impl WorkerBuilder {
         }
         Ok(Worker {
             settings,
-            endpoint,
-            connect,
+            link,
             catalogue: Arc::new(catalogue),
             health,
             status: watch::Sender::default(),

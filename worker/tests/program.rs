@@ -110,11 +110,11 @@ async fn wrong_values_are_told_where_they_stand() {
     );
     assert_eq!(lines.len(), 4);
 
-    let (code, _, err) = run(program().args(["--coordinator", "https://x:1", "--check-config"])).await;
+    let (code, _, err) = run(program().args(["--coordinator", "https://x", "--check-config"])).await;
     assert_eq!(code, 78);
     assert_eq!(
         err,
-        "--coordinator: coordinator `https://x:1`: TLS is not spoken by this build; expected http://HOST:PORT\n"
+        "--coordinator: coordinator `https://x`: it has no port; expected https://x:7420\n"
     );
 }
 
