@@ -99,7 +99,7 @@ fn every_problem_is_told_at_once_in_the_order_of_the_file() {
             "a.toml:1:17: drain_timeout: is integer `30`; expected a duration with a unit, such as \"10s\" or \
              \"500ms\"",
             "a.toml:2:10: format: unknown value `jsn`, did you mean `json`?; expected one of `text`, `json`",
-            "a.toml:3:19: max_concurrency: is string \"nine\"; expected u32",
+            "a.toml:3:19: max_concurrency: is string \"nine\"; expected a whole number from 0 to 4294967295",
             "a.toml:4:14: max_result: is integer `-1`; expected a size in bytes, such as 65536 or \"4 MiB\"",
             "a.toml:6:8: tools.root: is integer `7`; expected a string",
             "a.toml:7:15: tools.hosts[1]: is integer `2`; expected a string",
@@ -122,11 +122,16 @@ fn a_duration_without_a_unit_is_refused_also_as_text() {
 fn a_number_that_does_not_fit_is_told_where_it_stands() {
     assert_eq!(
         problems("max_concurrency = 4294967296"),
-        ["a.toml:1:19: max_concurrency: is integer `4294967296`; expected u32"]
+        [
+            "a.toml:1:19: max_concurrency: is integer `4294967296`; expected a whole number from 0 to 4294967295"
+        ]
     );
     assert_eq!(
         problems("max_concurrency = 99999999999999999999"),
-        ["a.toml:1:19: max_concurrency: is `99999999999999999999`; expected u32"]
+        [
+            "a.toml:1:19: max_concurrency: is `99999999999999999999`; expected a whole number from 0 to \
+             4294967295"
+        ]
     );
 }
 
