@@ -9,6 +9,7 @@ mod cluster;
 mod declared;
 mod fake_worker;
 mod forms;
+mod page;
 mod processes;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use cluster::Cluster;
 pub use declared::DeclaredTool;
 pub use fake_worker::FakeWorker;
 pub use forms::{Form, struct_from};
+pub use page::{check_page, code_word, table_cell};
 pub use processes::{Binaries, Process, Processes, Profile};
 
 /// The longest that anything in a test is waited for. It bounds a test that has gone wrong; none waits for it.

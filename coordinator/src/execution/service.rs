@@ -111,7 +111,7 @@ impl Service {
         request: Request<v1::ExecuteParallelRequest>,
     ) -> Result<Answered, Status> {
         let circumstances = Circumstances {
-            deadline: deadline::of(request.metadata().as_ref())?,
+            deadline: deadline::of(&request)?,
             detail: Detail::Results,
             explain: false,
         };
@@ -233,7 +233,7 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::ExecuteParallelStreamRequest>,
     ) -> Result<Response<Self::ExecuteParallelStreamStream>, Status> {
-        let deadline = deadline::of(request.metadata().as_ref())?;
+        let deadline = deadline::of(&request)?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Everything,
@@ -250,7 +250,7 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::PlanExecutionRequest>,
     ) -> Result<Response<v1::PlanExecutionResponse>, Status> {
-        let deadline = deadline::of(request.metadata().as_ref())?;
+        let deadline = deadline::of(&request)?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Results,

@@ -2,6 +2,7 @@
 //! whatever streams are open.
 
 mod connection;
+mod well_formed;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -20,8 +21,9 @@ use toolwave_proto::{
     http2,
     v1::{self, admin_service_server::AdminServiceServer},
 };
+use tower::layer::util::{Identity, Stack};
 
-use self::connection::Connection;
+use self::{connection::Connection, well_formed::WellFormedLayer};
 use crate::{
     StartError,
     admin::Admin,
@@ -153,7 +155,7 @@ fn router(
     services: Services,
     health: &HealthReporter,
     address: SocketAddr,
-) -> Result<Router, StartError> {
+) -> Result<Router<Stack<WellFormedLayer, Identity>>, StartError> {
     let largest = config.requests.max_request_bytes;
     // Names and numbers of operators and health checks only.
     let small = 64 * 1024;
@@ -165,6 +167,7 @@ fn router(
         .max_frame_size(http2::LARGEST_FRAME)
         .max_concurrent_streams(config.max_streams_per_connection)
         .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
+        .layer(WellFormedLayer)
         .add_service(ExecutionServer::new(services.executions, largest))
         .add_service(services.sessions)
         .add_service(AdminServiceServer::new(services.admin).max_decoding_message_size(small))
