@@ -17,10 +17,10 @@ use toolwave_worker::{CallContext, FunctionTool};
 
 use self::{
     request::{Connection, RequestRow},
-    rows::Send,
+    rows::{Row, Send},
 };
 
-pub(crate) use self::rows::{Row, rows};
+pub(crate) use self::rows::{from_hex, rows};
 
 /// How often the tool of the good requests has run.
 type Runs = Arc<AtomicU64>;
@@ -50,10 +50,12 @@ async fn what_no_client_sends_is_answered_as_documented_and_breaks_nothing() {
             None => None,
         };
         let (cluster, runs) = own.as_ref().map_or((&shared, &shared_runs), |(c, r)| (c, r));
+        let began = std::time::Instant::now();
         let checked = tokio::time::timeout(2 * PATIENCE, check(cluster, runs, &row, sent)).await;
         if let Err(what) = checked.unwrap_or_else(|_| Err("no end".to_owned())) {
             wrong.push(format!("{} ({}): {what}", row.id, row.describes));
         }
+        eprintln!("TIME {:?} {}", began.elapsed(), row.id);
         if let Some((cluster, _)) = own {
             cluster.stop().await.expect("stops");
         }
