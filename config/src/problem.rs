@@ -77,10 +77,13 @@ fn printable(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Writes each problem to standard error, one line each, and says how the process should end.
+/// Writes each problem to standard error, one line each, those of a file in its order, and says how the process
+/// should end.
 #[must_use]
 pub fn report(problems: &[Problem]) -> std::process::ExitCode {
-    for problem in problems {
+    let mut in_order: Vec<&Problem> = problems.iter().collect();
+    in_order.sort_by_key(|problem| problem.position.unwrap_or((usize::MAX, 0)));
+    for problem in in_order {
         eprintln!("{problem}");
     }
     std::process::ExitCode::from(EXIT_BAD_CONFIGURATION)

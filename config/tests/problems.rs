@@ -109,6 +109,71 @@ fn every_problem_is_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_list_is_no_table() {
+    assert_eq!(
+        problems("tools = [\"/srv\", []]\nlabels = 1\n"),
+        [
+            "a.toml:1:9: tools: is a list; expected a table",
+            "a.toml:2:10: labels: is integer `1`; expected a table",
+        ]
+    );
+}
+
+#[test]
+fn a_problem_takes_one_line_and_acts_on_no_terminal() {
+    let problems = problems("\"a\\nb\\u001b[31m\" = 1\nformat = \"\\u001b[31m\"\n");
+    assert!(
+        problems[0].starts_with("a.toml:1:1: a\\nb\\u{1b}[31m: unknown key"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[1].starts_with("a.toml:2:10: format: unknown value `\\u{1b}[31m`"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn syntax_errors_come_once_in_the_order_of_the_file_with_what_stands_there() {
+    assert_eq!(
+        problems("format = \ndrain_timeout = 10 s\n[tools]\nroot = \"a\"\nroot = \"b\"\n"),
+        [
+            "a.toml:1:10: string values must be quoted; expected literal string",
+            "a.toml:2:17: string values must be quoted at `10 s`; expected literal string",
+            "a.toml:5:1: duplicate key at `root`",
+        ]
+    );
+}
+
+#[test]
+fn a_file_is_read_up_to_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = folder.path().join("endless.toml");
+    std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+    let problems = load::<Settings>(&endless).unwrap_err();
+    assert!(
+        problems[0]
+            .to_string()
+            .ends_with("is larger than 1 MiB; expected a TOML file of at most 1 MiB"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_are_told_with_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, b"format = \"text\"\nlabels.zone = \"\xff\"\n").unwrap();
+    let problems = load::<Settings>(&path).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        format!(
+            "{}:2:16: is not UTF-8 here; expected a TOML file in UTF-8",
+            path.display()
+        )
+    );
+}
+
+#[test]
 fn a_duration_without_a_unit_is_refused_also_as_text() {
     assert_eq!(
         problems("drain_timeout = \"30\""),

@@ -1,6 +1,7 @@
 //! A worker that takes the steps of a row, and what is seen of it from both sides.
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use toolwave_proto::v1::{
     self, attempt_report::End, execution_event::Kind, execution_service_client::ExecutionServiceClient,
@@ -26,7 +27,7 @@ pub(crate) struct Play {
     wire: Wire,
     registration: Registration,
     coordinator_id: String,
-    call: Option<JoinHandle<Result<Seen, Status>>>,
+    call: Option<AbortOnDropHandle<Result<Seen, Status>>>,
     attempt: Option<v1::AttemptRef>,
     results: u64,
     beats: u64,
@@ -40,9 +41,9 @@ pub(crate) struct Play {
 }
 
 /// One call of a tool, watched to its end.
-pub(crate) fn call(url: &str, tool: &'static str) -> JoinHandle<Result<Seen, Status>> {
+pub(crate) fn call(url: &str, tool: &'static str) -> AbortOnDropHandle<Result<Seen, Status>> {
     let url = url.to_owned();
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         let mut client = ExecutionServiceClient::connect(url)
             .await
             .map_err(|error| Status::unknown(error.to_string()))?
@@ -72,7 +73,7 @@ pub(crate) fn call(url: &str, tool: &'static str) -> JoinHandle<Result<Seen, Sta
             }
         }
         Ok(seen)
-    })
+    }))
 }
 
 fn duration((seconds, nanos): (i64, i32)) -> prost_types::Duration {
