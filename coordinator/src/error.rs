@@ -90,7 +90,7 @@ reasons! {
     IdentityMismatch "IDENTITY_MISMATCH" Place::Rpc(Code::PermissionDenied), "A worker registers under a name that its certificate's identity may not use.";
     ToolsNotPermitted "TOOLS_NOT_PERMITTED" Place::Rpc(Code::PermissionDenied), "A worker whose identity is `strict` offers tools that it may not.";
     WorkerIdTaken "WORKER_ID_TAKEN" Place::Rpc(Code::AlreadyExists), "A worker of another identity has the name, or is still waited for.";
-    DeadlineExpired "DEADLINE_EXPIRED" Place::Rpc(Code::DeadlineExceeded), "The RPC's deadline had passed when it arrived.";
+    DeadlineExpired "DEADLINE_EXPIRED" Place::Rpc(Code::DeadlineExceeded), "The RPC's deadline had passed when it arrived, or passed before there was anything to answer.";
     IdempotencyKeyReused "IDEMPOTENCY_KEY_REUSED" Place::Rpc(Code::AlreadyExists), "The idempotency key belongs to a request with another body.";
     ExecutionNotFound "EXECUTION_NOT_FOUND" Place::Rpc(Code::NotFound), "No execution of this id or key is known.";
     WorkerNotFound "WORKER_NOT_FOUND" Place::Rpc(Code::NotFound), "No worker of this name is known.";
@@ -144,6 +144,9 @@ pub enum RequestError {
     /// Its deadline had passed when it came.
     #[error("the deadline of the RPC had passed when it arrived: nothing was accepted")]
     DeadlineExpired,
+    /// Its deadline passed before there was an answer, on the way of its message for instance.
+    #[error("the deadline of the RPC passed before there was an answer")]
+    DeadlinePassed,
     /// Its idempotency key belongs to another request.
     #[error("the idempotency key was used with another body: send the same body, or another key")]
     IdempotencyKeyReused,
@@ -202,7 +205,7 @@ impl RequestError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Invalid(violations) => violations.first_reason(),
-            Self::DeadlineExpired => Reason::DeadlineExpired,
+            Self::DeadlineExpired | Self::DeadlinePassed => Reason::DeadlineExpired,
             Self::IdempotencyKeyReused => Reason::IdempotencyKeyReused,
             Self::ExecutionNotFound => Reason::ExecutionNotFound,
             Self::WorkerNotFound => Reason::WorkerNotFound,
@@ -267,6 +270,7 @@ impl From<RequestError> for Status {
                 details.set_retry_info(Some(Duration::from_secs(1)));
             }
             RequestError::DeadlineExpired
+            | RequestError::DeadlinePassed
             | RequestError::IdempotencyKeyReused
             | RequestError::ExecutionNotFound
             | RequestError::WorkerNotFound => {}
@@ -291,6 +295,12 @@ fn again(retry_after: Option<Duration>) -> &'static str {
 #[must_use]
 pub fn status(code: Code, reason: &'static str, message: impl Into<String>) -> Status {
     build(code, reason, message.into(), ErrorDetails::new())
+}
+
+/// A message that cannot be read, as the generated services answer it.
+#[must_use]
+pub fn undecodable(message: impl Into<String>) -> Status {
+    Status::internal(clipped(message.into()))
 }
 
 fn build(code: Code, reason: &str, message: String, mut details: ErrorDetails) -> Status {

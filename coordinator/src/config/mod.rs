@@ -26,6 +26,11 @@ use crate::{
     worker::outbox::LEAST_MESSAGE,
 };
 
+/// Of a payload or a message, in bytes; a message's length has 32 bits.
+const LARGEST: u64 = 1 << 30;
+/// Of parameters: what reads them after the check goes no deeper.
+const DEEPEST: u64 = 127;
+
 /// A coordinator's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -247,14 +252,29 @@ impl Config {
             self.requests.max_request_bytes as u64,
             LEAST_MESSAGE.into(),
         );
-        if self.max_result_bytes > 1 << 30 {
-            let what = format!("{} is too large", self.max_result_bytes);
-            wrong.push(Wrong {
-                key: "max_result_bytes",
-                what,
-                expected: "at most \"1 GiB\"".into(),
-            });
-        }
+        let mut below = |key, value: u64, most: u64| {
+            if value > most {
+                let expected = format!("at most {most}");
+                wrong.push(Wrong {
+                    key,
+                    what: format!("{value} is too large"),
+                    expected,
+                });
+            }
+        };
+        below("max_result_bytes", self.max_result_bytes, LARGEST);
+        let requests = &self.requests;
+        below(
+            "requests.max_request_bytes",
+            requests.max_request_bytes as u64,
+            LARGEST,
+        );
+        below(
+            "requests.max_parameters_bytes",
+            requests.max_parameters_bytes as u64,
+            LARGEST,
+        );
+        below("requests.max_json_depth", requests.max_json_depth as u64, DEEPEST);
     }
 
     fn check_health(&self, wrong: &mut Vec<Wrong>) {

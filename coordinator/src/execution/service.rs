@@ -138,7 +138,7 @@ impl Service {
         request: Request<v1::ExecuteParallelRequest>,
     ) -> Result<Answered, Status> {
         let circumstances = Circumstances {
-            deadline: deadline::of(request.metadata().as_ref())?,
+            deadline: deadline::of(&request)?,
             detail: Detail::Results,
             explain: false,
         };
@@ -262,7 +262,7 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::ExecuteParallelStreamRequest>,
     ) -> Result<Response<Self::ExecuteParallelStreamStream>, Status> {
-        let deadline = deadline::of(request.metadata().as_ref())?;
+        let deadline = deadline::of(&request)?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Everything,
@@ -280,7 +280,7 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::PlanExecutionRequest>,
     ) -> Result<Response<v1::PlanExecutionResponse>, Status> {
-        let deadline = deadline::of(request.metadata().as_ref())?;
+        let deadline = deadline::of(&request)?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Results,

@@ -8,6 +8,7 @@ mod opening;
 mod services;
 pub(crate) mod stream;
 pub(crate) mod tls;
+mod well_formed;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -8,7 +8,9 @@ use toolwave_proto::{
     http2,
     v1::{self, admin_service_server::AdminServiceServer},
 };
+use tower::layer::util::{Identity, Stack};
 
+use super::well_formed::WellFormedLayer;
 use crate::{
     StartError,
     admin::Admin,
@@ -27,6 +29,9 @@ const HEADER_LIST: u32 = 16 * 1024;
 const RESET_FOR_ERRORS: usize = 1024;
 /// Of requests with names and numbers only, in bytes.
 const SMALL: usize = 64 * 1024;
+
+/// What stands before every service.
+pub(super) type Checked = Stack<WellFormedLayer, Identity>;
 
 /// What is served.
 pub(crate) struct Services {
@@ -79,7 +84,7 @@ impl Services {
         config: &Config,
         health: &HealthReporter,
         describes_itself: bool,
-    ) -> Result<Router, StartError> {
+    ) -> Result<Router<Checked>, StartError> {
         let health = HealthService::from_health_reporter(health.clone());
         let health = tonic_health::pb::health_server::HealthServer::new(health);
         let mut router = http2(config).add_service(health.max_decoding_message_size(SMALL));
@@ -113,7 +118,7 @@ pub(super) fn describes_itself(role: Role, address: SocketAddr, tls: bool) -> bo
     role != Role::Workers && address.ip().is_loopback() && !tls
 }
 
-fn http2(config: &Config) -> Server {
+fn http2(config: &Config) -> Server<Checked> {
     let streams = config.max_streams_per_connection;
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
@@ -127,4 +132,5 @@ fn http2(config: &Config) -> Server {
         // connection; one that does so without end does not.
         .http2_max_pending_accept_reset_streams(Some(streams.saturating_mul(2) as usize))
         .http2_max_local_error_reset_streams(Some(RESET_FOR_ERRORS))
+        .layer(WellFormedLayer)
 }

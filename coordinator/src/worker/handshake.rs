@@ -42,7 +42,10 @@ pub(super) async fn register(
         Err(_) => return Err(SessionFault::RegisterLate(wait)),
         Ok(Ok(Some(frame))) => frame,
         Ok(Ok(None)) => return Err(SessionFault::RegisterNotFirst("never came: the stream ended")),
-        Ok(Err(_)) => return Err(SessionFault::RegisterNotFirst("could not be read")),
+        Ok(Err(status)) => {
+            let fault = SessionFault::unread(&status, terms.max_message);
+            return Err(fault.unwrap_or(SessionFault::RegisterNotFirst("never came: the stream broke")));
+        }
     };
     check(alone(frame)?, terms, caller)
 }
@@ -87,17 +90,7 @@ fn check(
     if message_bytes < LEAST_MESSAGE {
         return Err(SessionFault::MessageLimitTooLow(message_bytes));
     }
-    let limit = (register.slots as usize)
-        .saturating_mul(2)
-        .saturating_add(LISTED_SPARE);
-    if register.in_flight.len() > limit {
-        let listed = register.in_flight.len();
-        return Err(SessionFault::TooManyInFlight {
-            listed,
-            slots: register.slots,
-            limit,
-        });
-    }
+    check_listed(register.in_flight.len(), register.slots)?;
     if register.tools.len() > terms.max_tools {
         return Err(SessionFault::TooManyTools {
             listed: register.tools.len(),
@@ -135,6 +128,15 @@ fn check(
             .map(|(key, value)| (short(key), short(value)))
             .collect(),
     })
+}
+
+/// Whether a worker of so many slots can have so many attempts: each takes memory, and a slot, until it has ended.
+pub(super) fn check_listed(listed: usize, slots: u32) -> Result<(), SessionFault> {
+    let limit = (slots as usize).saturating_mul(2).saturating_add(LISTED_SPARE);
+    if listed > limit {
+        return Err(SessionFault::TooManyInFlight { listed, slots, limit });
+    }
+    Ok(())
 }
 
 /// The rule of every name that a worker chooses.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 use tonic::Streaming;
 use toolwave_proto::v1::{self, attempt_report::End};
 use toolwave_scheduler::{AttemptKey, SessionKey};
@@ -15,6 +15,7 @@ use super::{
     fault::SessionFault,
     handshake::{self, Registration},
     outbox::{Answers, Outbound},
+    pace::Pace,
     permitted::Caller,
     pieces::Pieces,
     service::Workers,
@@ -28,10 +29,6 @@ use crate::{
 const UNACKNOWLEDGED: u64 = 256;
 /// ... or bytes of results.
 const UNACKNOWLEDGED_BYTES: usize = 256 * 1024;
-/// Heartbeats within a second beyond which a worker has lost its mind.
-const HEARTBEATS_A_SECOND: u32 = 1000;
-/// Heartbeats within a second that reach the driver.
-const HEARTBEATS_HEARD: u32 = 10;
 
 /// One session, as its reader sees it.
 pub(super) struct Session {
@@ -47,8 +44,7 @@ pub(super) struct Session {
     /// The last that was acknowledged at once or by the way.
     acknowledged: u64,
     unacknowledged_bytes: usize,
-    beats: u32,
-    beats_since: Instant,
+    pace: Pace,
 }
 
 /// Why a session's reader stopped.
@@ -102,8 +98,7 @@ pub(super) async fn serve(
         last_result: 0,
         acknowledged: 0,
         unacknowledged_bytes: 0,
-        beats: 0,
-        beats_since: Instant::now(),
+        pace: Pace::new(),
         workers,
     };
     if !session.join(registration, outbox).await {
@@ -170,7 +165,11 @@ impl Session {
                     }
                 }
                 // An end without goodbye is a lost session, however cleanly it came.
-                Ok(None) | Err(_) => break Stop::Ended,
+                Ok(None) => break Stop::Ended,
+                Err(status) => {
+                    let fault = SessionFault::unread(&status, self.workers.terms.max_message);
+                    break fault.map_or(Stop::Ended, Stop::Fault);
+                }
             }
         };
         let how = match &stop {
@@ -179,7 +178,13 @@ impl Session {
             Stop::Closed => "closed here",
             Stop::Fault(fault) => fault.reason(),
         };
-        tracing::info!(worker = %self.name, session = self.key.0, how, "session ended");
+        tracing::info!(
+            worker = %self.name,
+            session = self.key.0,
+            how,
+            progress_dropped = self.pace.progress_dropped,
+            "session ended"
+        );
         if !matches!(stop, Stop::Goodbye) {
             self.tell(Input::Broken(self.key)).await;
         }
@@ -190,7 +195,7 @@ impl Session {
     }
 
     /// One frame becomes one message.
-    async fn frame(&mut self, frame: v1::OpenSessionRequest) -> Result<(), Stop> {
+    async fn frame(&mut self, mut frame: v1::OpenSessionRequest) -> Result<(), Stop> {
         if frame.register.is_some() {
             return Err(Stop::Fault(SessionFault::RegisteredTwice));
         }
@@ -208,6 +213,7 @@ impl Session {
             None => None,
         };
         let goodbye = frame.goodbye.is_some();
+        self.pace.thin(&mut frame.progress);
         let message = Frame {
             session: self.key,
             started: convert::attempt_keys(&frame.started),
@@ -300,16 +306,8 @@ impl Session {
         let Some(heartbeat) = heartbeat else {
             return Ok(None);
         };
-        let now = Instant::now();
-        if now.duration_since(self.beats_since).as_secs() >= 1 {
-            self.beats_since = now;
-            self.beats = 0;
-        }
-        self.beats += 1;
-        if self.beats > HEARTBEATS_A_SECOND {
-            return Err(SessionFault::HeartbeatFlood(HEARTBEATS_A_SECOND));
-        }
-        if self.beats > HEARTBEATS_HEARD {
+        handshake::check_listed(heartbeat.in_flight.len(), self.slots)?;
+        if !self.pace.beat()? {
             return Ok(None);
         }
         let mut in_flight = convert::attempt_keys(&heartbeat.in_flight);
