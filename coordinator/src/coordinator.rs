@@ -202,7 +202,7 @@ fn first_execution() -> u64 {
     (random << 32) + 1
 }
 
-fn terms(config: &Config) -> SessionTerms {
+pub(crate) fn terms(config: &Config) -> SessionTerms {
     SessionTerms {
         coordinator_id: Uuid::new_v4().to_string().into(),
         register_within: config.register_timeout,
