@@ -23,7 +23,6 @@ mod plan;
 #[path = "../../../worker/src/config.rs"]
 mod worker_config;
 
-#[allow(dead_code, reason = "the scheduler's own tests use the rest")]
 #[path = "../../../coordinator/scheduler/tests/common/mod.rs"]
 mod common;
 #[path = "../../../coordinator/scheduler/tests/model/course.rs"]

@@ -140,7 +140,7 @@ fn streamed(messages: &[Bytes]) -> Vec<v1::CallResult> {
             match event.kind {
                 Some(Kind::Planned(_)) => planned += 1,
                 Some(Kind::Result(ended)) => {
-                    results.push((ended.call_index, ended.result.expect("a result")))
+                    results.push((ended.call_index, ended.result.expect("a result")));
                 }
                 Some(Kind::Summary(end)) => summary = Some(end),
                 Some(_) => assert!(planned == 1, "an event before the plan"),

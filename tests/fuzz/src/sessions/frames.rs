@@ -182,7 +182,7 @@ fn report(from: &mut draw::Bytes<'_>, peer: &mut Peer, known: &[Attempt]) -> v1:
         4 => {
             report.end = Some(End::ResultJson(
                 from.arbitrary::<Vec<u8>>().unwrap_or_default().into(),
-            ))
+            ));
         }
         5..=8 => report.end = Some(End::Failure(failure(from))),
         9 | 10 => {
