@@ -229,10 +229,12 @@ fn failure(from: &mut draw::Bytes<'_>) -> v1::AttemptFailure {
 fn piece(from: &mut draw::Bytes<'_>, peer: &mut Peer) -> Option<v1::PayloadChunk> {
     let (attempt, size, gone) = peer.going.pop()?;
     let length = (1 + draw::below(from, 70_000)).min(size - gone);
-    let data = match (gone, gone + length == size) {
-        (0, true) => vec![b'1'; length],
-        _ => vec![b' '; length],
-    };
+    // White space, and at the end a number.
+    let mut data = vec![b' '; length];
+    if gone + length == size {
+        data.pop();
+        data.push(b'1');
+    }
     if gone + length < size {
         peer.going.push((attempt, size, gone + length));
     } else {

@@ -1,6 +1,8 @@
 //! Requests as bytes: decoded, checked whole, and either refused with every violation within what a client can
 //! receive, or prepared so that the plan fits what the request says. Both forms of parameters mean the same.
 
+mod drawn;
+
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
@@ -58,7 +60,7 @@ pub fn run(data: &[u8]) {
     let mut from = Unstructured::new(data);
     let tight = draw::one_in(&mut from, 2);
     let request = if draw::one_in(&mut from, 2) {
-        drawn(&mut from)
+        drawn::drawn(&mut from)
     } else {
         let Ok(request) = v1::ExecuteParallelRequest::decode(draw::rest(&mut from)) else {
             return;
@@ -72,12 +74,11 @@ pub fn run(data: &[u8]) {
     };
     let ids: Vec<Option<String>> = request.calls.iter().map(|call| call.id.clone()).collect();
     let other = other_form(&request);
-    let one = try_prepare(request, &limits);
-    let (Ok(one), Some(other)) = (one, other) else {
+    let Ok(one) = try_prepare(request, &limits) else {
         return;
     };
     accepted(&one, &ids);
-    let Ok(other) = try_prepare(other, &limits) else {
+    let Some(Ok(other)) = other.map(|other| try_prepare(other, &limits)) else {
         return;
     };
     // What is no good in one form can be good in the other: a key twice, a number that is none.
@@ -207,87 +208,4 @@ fn tight_limits() -> RequestLimits {
         max_json_nodes: 12,
         ..RequestLimits::default()
     }
-}
-
-fn drawn(from: &mut draw::Bytes<'_>) -> v1::ExecuteParallelRequest {
-    let calls = (0..draw::below(from, 8)).map(|at| call(from, at)).collect();
-    v1::ExecuteParallelRequest {
-        calls,
-        max_concurrency: draw::one_in(from, 4).then(|| draw::edge(from) as u32),
-        max_concurrency_auto: draw::one_in(from, 4),
-        schedule: draw::below(from, 4) as i32,
-        on_failure: draw::below(from, 4) as i32,
-        timeout: duration(from),
-        idempotency_key: if draw::one_in(from, 4) {
-            draw::text(from)
-        } else {
-            String::new()
-        },
-        retry: retry(from),
-        result_form: draw::below(from, 4) as i32,
-        max_response_bytes: draw::one_in(from, 4).then(|| draw::edge(from) as u32),
-    }
-}
-
-fn call(from: &mut draw::Bytes<'_>, at: usize) -> v1::Call {
-    const IDS: [&str; 5] = ["a", "b", "c", "0", "x.result"];
-    let text = serde_json::to_vec(&draw::object(from, 3)).unwrap_or_default();
-    let parameters_form = match draw::below(from, 6) {
-        0 => None,
-        1 => Some(ParametersForm::ParametersJson(
-            from.arbitrary::<Vec<u8>>().unwrap_or_default().into(),
-        )),
-        2 | 3 => Some(ParametersForm::ParametersJson(text.into())),
-        _ => Some(ParametersForm::Parameters(draw::to_struct(draw::object(from, 3)))),
-    };
-    v1::Call {
-        id: match draw::below(from, 4) {
-            0 => None,
-            1 => Some(draw::text(from)),
-            _ => IDS.get(at).map(|id| (*id).to_owned()),
-        },
-        tool_name: match draw::below(from, 8) {
-            0 => draw::text(from),
-            1..=3 => "read".into(),
-            4 | 5 => "write".into(),
-            _ => "echo".into(),
-        },
-        parameters_form,
-        depends_on: (0..draw::below(from, 3))
-            .map(|_| draw::one_of(from, &IDS).to_owned())
-            .collect(),
-        priority: if draw::one_in(from, 8) {
-            draw::edge(from) as i32
-        } else {
-            draw::below(from, 4) as i32
-        },
-        timeout: duration(from),
-        queue_timeout: duration(from),
-        retry: retry(from),
-        idempotency_key: if draw::one_in(from, 8) {
-            draw::text(from)
-        } else {
-            String::new()
-        },
-    }
-}
-
-fn duration(from: &mut draw::Bytes<'_>) -> Option<prost_types::Duration> {
-    draw::one_in(from, 4).then(|| prost_types::Duration {
-        seconds: draw::edge(from) as i64,
-        nanos: if draw::one_in(from, 4) {
-            draw::number(from) as i32
-        } else {
-            0
-        },
-    })
-}
-
-fn retry(from: &mut draw::Bytes<'_>) -> Option<v1::RetryPolicy> {
-    draw::one_in(from, 4).then(|| v1::RetryPolicy {
-        max_attempts: draw::edge(from) as u32,
-        initial_backoff: duration(from),
-        max_backoff: duration(from),
-        multiplier: f64::from_bits(draw::number(from)),
-    })
 }
