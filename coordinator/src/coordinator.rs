@@ -289,7 +289,7 @@ fn seeded(config: toolwave_scheduler::Config) -> toolwave_scheduler::Config {
     }
 }
 
-fn terms(config: &Config) -> SessionTerms {
+pub(crate) fn terms(config: &Config) -> SessionTerms {
     SessionTerms {
         coordinator_id: Uuid::new_v4().to_string().into(),
         register_within: config.register_timeout,

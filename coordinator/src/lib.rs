@@ -11,6 +11,8 @@ mod coordinator;
 mod driver;
 pub mod error;
 pub mod execution;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod handle;
 pub mod identity;
 mod server;
