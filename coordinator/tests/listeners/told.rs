@@ -182,6 +182,14 @@ async fn certificates_that_expire_are_told_and_let_no_further_client_in() {
         }
     })
     .await;
+    // Told at a later look than the end of the certificate.
+    replace(&files.path("server.key"), "", 0o600);
+    soon("a later look", async {
+        while log.with("changed certificates cannot be used").is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     let lines = log.with("clients refuse this listener");
     assert!(lines[0].contains("expired at 20"), "{lines:?}");
     assert_eq!(lines.len(), 1, "once an hour: {lines:?}");
