@@ -35,7 +35,8 @@ async fn no_more_connections_are_open_than_allowed_and_one_that_ends_makes_room(
     drop(clients.pop());
     soon("room", async {
         while memory.lets_in("192.0.2.9").await.is_none() {
-            tokio::task::yield_now().await;
+            // Paused time goes on only while everybody waits.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
@@ -55,6 +56,14 @@ async fn one_address_has_no_more_than_its_share_and_loopback_has_no_such_limit()
         assert_eq!(clients.len(), open, "{from}");
         assert!(memory.lets_in(other).await.is_some(), "{other}");
     }
+    let mut leaving = of(&memory, 3, "192.0.2.3").await;
+    drop(leaving.pop());
+    soon("room", async {
+        while memory.lets_in("192.0.2.3").await.is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
     let _first = of(&memory, 3, "2001:db8:0:2::1").await;
     assert!(
         memory.lets_in("2001:db8:0:2:ffff::2").await.is_none(),
@@ -142,4 +151,52 @@ async fn a_client_is_told_how_many_streams_it_may_open_and_larger_headers_are_re
     .await;
     assert_eq!(refused, http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     assert_eq!(requests.current_max_send_streams(), 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_cancels_all_it_sent_again_and_again_keeps_its_connection() {
+    let (memory, _coordinator) = with(|_| {}).await;
+    let mut client = memory.lets_in("192.0.2.1").await.expect("it is served");
+    for _ in 0..5 {
+        client.cancel(1_000).await;
+        assert_eq!(
+            soon("an answer", client.status("/no.Service/Nothing")).await,
+            Some(12)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_cancelled_streams_ends_its_connection_and_no_other() {
+    let (memory, _coordinator) = with(|_| {}).await;
+    let mut other = memory.lets_in("192.0.2.2").await.expect("it is served");
+    let mut flooding = memory.connect("192.0.2.1").await;
+    let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    flooding.write_all(begun).await.expect("sent");
+    let flood = async {
+        for stream in (1..2_000_000_u32).step_by(2) {
+            let id = stream.to_be_bytes();
+            // POST http /, and CANCEL.
+            let headers = [&[0, 0, 3, 1, 4][..], &id, &[0x83, 0x86, 0x84]].concat();
+            let reset = [&[0, 0, 4, 3, 0][..], &id, &[0, 0, 0, 8]].concat();
+            if flooding.write_all(&[headers, reset].concat()).await.is_err() {
+                return stream;
+            }
+        }
+        panic!("a million streams were taken");
+    };
+    let served = async {
+        loop {
+            assert_eq!(other.status("/no.Service/Nothing").await, Some(12));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon("the end of the flood", async {
+        tokio::select! {
+            _ = flood => {}
+            () = served => {}
+        }
+    })
+    .await;
+    assert_eq!(other.status("/no.Service/Nothing").await, Some(12));
 }

@@ -13,6 +13,7 @@ mod pki;
 mod reload;
 mod services;
 mod tls;
+mod told;
 
 use common::{config, request, soon};
 use memory::Memory;

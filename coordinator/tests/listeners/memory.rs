@@ -68,8 +68,8 @@ impl Memory {
 /// An HTTP/2 client that knows nothing of gRPC but how to read its status.
 pub(crate) struct Client {
     requests: h2::client::SendRequest<bytes::Bytes>,
-    /// What keeps the connection alive; dropped, it ends.
-    connection: tokio_util::task::AbortOnDropHandle<()>,
+    /// Dropped, it ends.
+    _connection: tokio_util::task::AbortOnDropHandle<()>,
 }
 
 impl Client {
@@ -84,7 +84,7 @@ impl Client {
         });
         let mut client = Self {
             requests,
-            connection: tokio_util::task::AbortOnDropHandle::new(connection),
+            _connection: tokio_util::task::AbortOnDropHandle::new(connection),
         };
         // The health of what is asked.
         client
@@ -115,11 +115,18 @@ impl Client {
         body.trailers().await.ok()?.as_ref().and_then(status)
     }
 
-    /// Waits until the other end closes.
-    pub(crate) async fn closed(self) {
-        soon("the end of the connection", self.connection)
-            .await
-            .expect("no panic");
+    /// Sends so many requests without an end, and cancels all of them at once.
+    pub(crate) async fn cancel(&mut self, count: usize) {
+        let mut sent = Vec::new();
+        for _ in 0..count {
+            let request = http::Request::post("http://listener/toolwave.v1.ExecutionService/ExecuteParallel")
+                .header("content-type", "application/grpc")
+                .body(())
+                .expect("a request");
+            let requests = soon("a free stream", self.requests.clone().ready()).await;
+            let mut requests = requests.expect("the connection lives");
+            sent.push(requests.send_request(request, false).expect("sent"));
+        }
     }
 }
 

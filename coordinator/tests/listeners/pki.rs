@@ -55,15 +55,27 @@ impl Ca {
         self.sign(NAME, ExtendedKeyUsagePurpose::ServerAuth, |_| {})
     }
 
+    /// The same, but valid from then only.
+    pub(crate) fn server_from(&self, start: SystemTime) -> Identity {
+        self.sign(NAME, ExtendedKeyUsagePurpose::ServerAuth, |params| {
+            params.not_before = start.into();
+        })
+    }
+
     pub(crate) fn client(&self) -> Identity {
         self.sign("client.test", ExtendedKeyUsagePurpose::ClientAuth, |_| {})
     }
 
-    /// Both, but it ended an hour ago.
+    /// One that ended an hour ago.
     pub(crate) fn expired(&self, usage: ExtendedKeyUsagePurpose) -> Identity {
-        let ago = |hours: u64| (SystemTime::now() - Duration::from_secs(hours * 3600)).into();
+        self.until(usage, SystemTime::now() - Duration::from_secs(3600))
+    }
+
+    /// One that ends then.
+    pub(crate) fn until(&self, usage: ExtendedKeyUsagePurpose, end: SystemTime) -> Identity {
         self.sign(NAME, usage, |params| {
-            (params.not_before, params.not_after) = (ago(48), ago(1));
+            params.not_before = (end - Duration::from_secs(24 * 3600)).into();
+            params.not_after = end.into();
         })
     }
 

@@ -1,12 +1,15 @@
 //! Certificates that change while a coordinator runs.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
-use toolwave_coordinator::{Config, Coordinator, config::ClientCertificate};
+use toolwave_coordinator::{
+    Config, Coordinator,
+    config::{ClientCertificate, Tls},
+};
 
 use crate::{
-    common::config,
+    common::{config, soon},
     memory::{Client, Memory, SOMEWHERE},
     pki::{Ca, Dialler, Files, replace},
 };
@@ -98,4 +101,25 @@ async fn files_that_cannot_be_used_leave_the_certificate_as_it_is_until_they_can
     a_look().await;
     let shown = connected(&memory, &dialler).await.expect("it is served").1;
     assert!(shown != old, "the other half came");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_valid_yet_is_taken_when_it_is() {
+    let ca = Ca::new("ca");
+    let files = Files::new(&ca.server());
+    let reload_interval = Duration::from_millis(100);
+    let tls = Some(Tls {
+        reload_interval,
+        ..files.tls()
+    });
+    let (memory, _coordinator) = Memory::start(Config { tls, ..config() }).await;
+    let dialler = Dialler::new(&ca, None);
+    let old = connected(&memory, &dialler).await.expect("the first").1;
+    files.serve(&ca.server_from(SystemTime::now() + Duration::from_secs(2)));
+    soon("the new certificate", async {
+        while connected(&memory, &dialler).await.expect("it is served").1 == old {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }

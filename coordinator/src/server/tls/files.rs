@@ -41,11 +41,17 @@ pub(crate) struct Flaw {
     pub(crate) expected: String,
 }
 
+/// What the files of a listener come to.
+pub(crate) struct Loaded {
+    pub(super) config: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
+}
+
 /// Reads a listener's files.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(crate) fn load(tls: &Tls) -> Result<Arc<ServerConfig>, Vec<Flaw>> {
+pub(crate) fn load(tls: &Tls) -> Result<Loaded, Vec<Flaw>> {
     let provider = Arc::new(ring::default_provider());
     let chain = chain(&tls.certificate);
     let key = key(&tls.key);
@@ -64,13 +70,22 @@ pub(crate) fn load(tls: &Tls) -> Result<Arc<ServerConfig>, Vec<Flaw>> {
     }
 }
 
+// === impl Loaded ===
+
+impl Loaded {
+    /// What time has done to the certificates since.
+    pub(super) fn check(&self) -> Result<(), String> {
+        check_now(&self.chain)
+    }
+}
+
 fn assemble(
     tls: &Tls,
     provider: Arc<CryptoProvider>,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     verifier: Arc<dyn ClientCertVerifier>,
-) -> Result<Arc<ServerConfig>, Flaw> {
+) -> Result<Loaded, Flaw> {
     let flaw = |part, what| Flaw {
         part,
         what,
@@ -91,44 +106,49 @@ fn assemble(
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(of_key)?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)
+        .with_single_cert(chain.clone(), key)
         .map_err(of_key)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     // A resumed session would not look at the client's certificate again, which may have expired since.
     config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
+    Ok(Loaded {
+        config: Arc::new(config),
+        chain,
+    })
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Flaw> {
     let certificates = certificates(Part::Certificate, path)?;
-    let now = UnixTime::now();
-    for certificate in &certificates {
-        let wrong = |what| Flaw {
-            part: Part::Certificate,
-            what: format!("`{}` {what}", path.display()),
-            expected: "a certificate for servers that is valid now, and those that lead to its CA".into(),
-        };
+    check_now(&certificates).map_err(|what| Flaw {
+        part: Part::Certificate,
+        what: format!("`{}` holds {what}", path.display()),
+        expected: "a certificate for servers that is valid now, and those that lead to its CA".into(),
+    })?;
+    Ok(certificates)
+}
+
+/// What is wrong with certificates at this time.
+fn check_now(certificates: &[CertificateDer<'_>]) -> Result<(), String> {
+    for certificate in certificates {
         let parsed = EndEntityCert::try_from(certificate)
-            .map_err(|error| wrong(format!("holds a certificate that cannot be read: {error}")))?;
-        // No anchor: whoever comes in decides whom it trusts. What the certificate says of itself comes first.
-        let checked = parsed.verify_for_usage(&[], &[], &[], now, KeyUsage::server_auth(), None, None);
-        match checked.err() {
-            Some(webpki::Error::CertExpired { not_after, .. }) => {
-                return Err(wrong(format!(
-                    "holds a certificate that expired at {}",
-                    time(not_after)
-                )));
+            .map_err(|error| format!("a certificate that cannot be read: {error}"))?;
+        let (now, usage) = (UnixTime::now(), KeyUsage::server_auth());
+        // Without an anchor, since whoever comes in decides whom it trusts: it always fails, but first for what
+        // the certificate says of itself.
+        match parsed.verify_for_usage(&[], &[], &[], now, usage, None, None) {
+            Err(webpki::Error::CertExpired { not_after, .. }) => {
+                return Err(format!("a certificate that expired at {}", time(not_after)));
             }
-            Some(webpki::Error::CertNotValidYet { not_before, .. }) => {
-                return Err(wrong(format!(
-                    "holds a certificate that is valid from {} only",
+            Err(webpki::Error::CertNotValidYet { not_before, .. }) => {
+                return Err(format!(
+                    "a certificate that is valid from {} only",
                     time(not_before)
-                )));
+                ));
             }
             _ => {}
         }
     }
-    Ok(certificates)
+    Ok(())
 }
 
 fn time(time: UnixTime) -> String {

@@ -1,19 +1,22 @@
 //! The TLS that a listener's files give now. Files that cannot be used change nothing but the log; connections that
 //! are open stay as they are.
 
-use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
+use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::files::{Flaw, load};
+use super::files::{Flaw, Loaded, load};
 use crate::config::Tls;
+
+/// Between two lines that a certificate has expired.
+const REMIND: Duration = Duration::from_secs(60 * 60);
 
 /// Follows the files until it is dropped.
 pub(in crate::server) struct Reloaded {
-    current: Arc<ArcSwap<ServerConfig>>,
+    current: Arc<ArcSwap<Loaded>>,
     _watch: AbortOnDropHandle<()>,
 }
 
@@ -28,7 +31,7 @@ impl Reloaded {
     pub(in crate::server) fn start(tls: Tls, listener: &'static str) -> Result<Self, Vec<Flaw>> {
         // First: what changes while the files are read is seen later.
         let seen = prints(&tls);
-        let current = Arc::new(ArcSwap::new(load(&tls)?));
+        let current = Arc::new(ArcSwap::from_pointee(load(&tls)?));
         let watch = tokio::spawn(watch(tls, listener, seen, current.clone()));
         Ok(Self {
             current,
@@ -38,15 +41,23 @@ impl Reloaded {
 
     /// For the next handshake.
     pub(in crate::server) fn now(&self) -> Arc<ServerConfig> {
-        self.current.load_full()
+        self.current.load().config.clone()
     }
 }
 
-async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: Arc<ArcSwap<ServerConfig>>) {
+async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: Arc<ArcSwap<Loaded>>) {
     let mut looks = interval(tls.reload_interval);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reminded: Option<Instant> = None;
+    let mut flaws = Vec::new();
     loop {
         looks.tick().await;
+        if reminded.is_none_or(|at| at.elapsed() >= REMIND)
+            && let Err(why) = current.load().check()
+        {
+            reminded = Some(Instant::now());
+            tracing::error!(listener, why, "clients refuse this listener's certificates");
+        }
         let (files, before) = (tls.clone(), seen);
         let look = tokio::task::spawn_blocking(move || {
             let found = prints(&files);
@@ -56,14 +67,17 @@ async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: 
             Ok(None) => {}
             Ok(Some((found, Ok(loaded)))) => {
                 seen = found;
-                current.store(loaded);
+                reminded = None;
+                flaws.clear();
+                current.store(Arc::new(loaded));
                 tracing::info!(listener, "certificates reloaded");
             }
-            Ok(Some((found, Err(flaws)))) => {
-                seen = found;
-                for flaw in flaws {
+            // Not seen yet: what is wrong may pass without a change of the files, such as a want of descriptors.
+            Ok(Some((_, Err(found)))) => {
+                for flaw in found.iter().filter(|flaw| !flaws.contains(*flaw)) {
                     tracing::error!(listener, %flaw, "changed certificates cannot be used, those before stay");
                 }
+                flaws = found;
             }
             Err(error) => tracing::error!(listener, %error, "certificates were not looked at"),
         }
