@@ -319,3 +319,27 @@ impl Drop for Outbox {
         self.answers.closed.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_to_a_worker_before_it_is_registered() {
+        let (outbox, arriving) = mpsc::channel(1);
+        let answers = Arc::new(Answers::default());
+        let mut frames = Outbox::new(arriving, answers.clone());
+        answers.answer(7);
+        answers.acknowledge(3, true);
+        assert!(frames.next().now_or_never().is_none(), "it waits");
+        let registered = Outbound::Registered(Box::default());
+        assert!(outbox.try_send(vec![registered]).is_ok());
+        let mut next = || frames.next().now_or_never().flatten().unwrap().unwrap().rest;
+        let first = next();
+        assert!(first.registered.is_some() && first.heartbeat_answer == 0);
+        let second = next();
+        assert_eq!((second.heartbeat_answer, second.acknowledged_results), (7, 3));
+    }
+}
