@@ -182,6 +182,12 @@ impl Coordinator {
         })
     }
 
+    /// What its edge is made of.
+    #[cfg(test)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
