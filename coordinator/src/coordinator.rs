@@ -208,6 +208,12 @@ impl Coordinator {
         })
     }
 
+    /// What its edge is made of.
+    #[cfg(test)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Where clients come in.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

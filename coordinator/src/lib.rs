@@ -3,6 +3,9 @@
 //! [`Coordinator::start`] runs all of it in tasks that it owns. Requests are checked in [`execution`], state is
 //! kept by one driver task behind [`handle::Handle`], workers come in through sessions.
 
+#[cfg(test)]
+extern crate self as toolwave_coordinator;
+
 mod admin;
 pub mod audit;
 pub mod catalogue;

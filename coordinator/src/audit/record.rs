@@ -209,6 +209,15 @@ impl From<&Caller> for CallerFacts {
     }
 }
 
+#[cfg(test)]
+impl CallerFacts {
+    /// The client of a coordinator that asks nobody who they are.
+    pub(super) fn nobody() -> Self {
+        let allowances = crate::tenants::Allowances::default();
+        Self(allowances.caller(&tonic::Extensions::new()))
+    }
+}
+
 // === impl Event ===
 
 impl Event {

@@ -306,4 +306,6 @@ impl From<Burst> for u32 {
 }
 
 #[cfg(test)]
+mod crossing;
+#[cfg(test)]
 mod tests;
