@@ -14,7 +14,7 @@ use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{self, Channel, Endpoint, Uri};
 use tower::Service;
 
 use crate::{Address, LinkFailure, Tls, TlsProblem, TlsProblems, stream::Connection};
@@ -26,10 +26,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Link(Arc<Inner>);
 
+/// How a channel comes about, where not by this crate.
+type Connect = Box<dyn Fn(Endpoint) -> Connecting + Send + Sync>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Channel, transport::Error>> + Send>>;
+
 struct Inner {
     endpoint: Endpoint,
     dialled: Uri,
     tls: Option<Arc<Checked>>,
+    connect: Option<Connect>,
     notes: Notes,
 }
 
@@ -81,8 +86,20 @@ impl Link {
             endpoint,
             dialled,
             tls,
+            connect: None,
             notes: Notes::default(),
         })))
+    }
+
+    /// Connects by other means than TCP and TLS, such as a simulated network; no part of the interface. Only before
+    /// the link is cloned.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn connecting_by(mut self, connect: impl Fn(Endpoint) -> Connecting + Send + Sync + 'static) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.connect = Some(Box::new(connect));
+        }
+        self
     }
 
     /// Connects, within 5 s; the channel connects again by itself when it is used after the connection broke.
@@ -90,7 +107,11 @@ impl Link {
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(&self) -> Result<Channel, LinkFailure> {
-        let connected = self.0.endpoint.connect_with_connector(Dialer(self.clone())).await;
+        let endpoint = &self.0.endpoint;
+        let connected = match &self.0.connect {
+            Some(connect) => connect(endpoint.clone()).await,
+            None => endpoint.connect_with_connector(Dialer(self.clone())).await,
+        };
         connected.map_err(|error| {
             let failure = self.failure();
             failure.unwrap_or_else(|| LinkFailure::Connect(root_cause(&error)))

@@ -10,9 +10,11 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::{self, Channel, Endpoint};
 use toolwave_link::{Link, Tls};
 
 use crate::{
@@ -32,6 +34,9 @@ pub const DEFAULT_SLOTS: u32 = 16;
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of the parameters of a call, and of its result.
 pub const DEFAULT_MAX_PAYLOAD: u64 = 8 << 20;
+
+/// How connections come about, where not over TCP.
+type Connect = Box<dyn Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync>;
 
 /// What a worker goes by; checked.
 #[derive(Clone, Debug)]
@@ -56,6 +61,7 @@ pub(crate) struct Status {
 pub struct WorkerBuilder {
     coordinator: String,
     tls: Tls,
+    connect: Option<Connect>,
     settings: Settings,
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
@@ -85,6 +91,7 @@ impl Worker {
         WorkerBuilder {
             coordinator: DEFAULT_COORDINATOR.to_owned(),
             tls: Tls::new(),
+            connect: None,
             settings: Settings {
                 name: default_name(),
                 slots: DEFAULT_SLOTS,
@@ -184,6 +191,19 @@ impl WorkerBuilder {
         self
     }
 
+    /// Connects by other means than TCP, such as a simulated network; no part of the interface.
+    #[doc(hidden)]
+    pub fn connect_with(
+        mut self,
+        connect: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.connect = Some(Box::new(connect));
+        self
+    }
+
     /// Unique in the cluster, stable over restarts. Unless given: the host's name and the process's number.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.name = name.into();
@@ -245,6 +265,7 @@ impl WorkerBuilder {
         let Self {
             coordinator,
             tls,
+            connect,
             settings,
             tools,
             health,
@@ -253,7 +274,10 @@ impl WorkerBuilder {
         if !is_name(&settings.name) {
             return Err(BuildError::Name { name: settings.name });
         }
-        let link = client::link(&coordinator, tls)?;
+        let link = match (client::link(&coordinator, tls)?, connect) {
+            (link, None) => link,
+            (link, Some(connect)) => link.connecting_by(connect),
+        };
         let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
         let bytes = service::registration(&settings, &catalogue).encoded_len();
         // half of a message: the attempts in flight are listed in it too
