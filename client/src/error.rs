@@ -102,7 +102,7 @@ pub enum ClientError {
         message: String,
     },
     /// The coordinator knows who asks, and does not allow it; nothing has run.
-    #[error("not permitted: {message}")]
+    #[error("the coordinator does not allow it: {message}")]
     PermissionDenied {
         /// The coordinator's words.
         message: String,

@@ -13,7 +13,5 @@ mod tls;
 
 pub use address::{Address, AddressError};
 pub use failure::LinkFailure;
-#[doc(hidden)]
-pub use link::Dial;
 pub use link::Link;
 pub use tls::{Tls, TlsPart, TlsProblem, TlsProblems};

@@ -14,7 +14,7 @@ use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{self, Channel, Endpoint, Uri};
 use tower::Service;
 
 use crate::{Address, LinkFailure, Tls, TlsProblem, TlsProblems, stream::Connection};
@@ -26,19 +26,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Link(Arc<Inner>);
 
-/// Another way to make a connection than over TCP; no part of the interface.
-#[doc(hidden)]
-pub type Dial = Arc<
-    dyn Fn(Endpoint) -> Pin<Box<dyn Future<Output = Result<Channel, tonic::transport::Error>> + Send>>
-        + Send
-        + Sync,
->;
+/// How a channel comes about, where not by this crate.
+type Connect = Box<dyn Fn(Endpoint) -> Connecting + Send + Sync>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Channel, transport::Error>> + Send>>;
 
 struct Inner {
     endpoint: Endpoint,
-    dial: Option<Dial>,
     dialled: Uri,
     tls: Option<Arc<Checked>>,
+    connect: Option<Connect>,
     notes: Notes,
 }
 
@@ -66,20 +62,6 @@ impl Link {
         tls: Tls,
         tune: impl FnOnce(Endpoint) -> Endpoint,
     ) -> Result<Self, TlsProblems> {
-        Self::try_with(address, tls, tune, None)
-    }
-
-    /// The same, over what `dial` connects, such as a simulated network; no part of the interface.
-    ///
-    /// # Errors
-    /// As [`Link::try_new`].
-    #[doc(hidden)]
-    pub fn try_with(
-        address: &Address,
-        tls: Tls,
-        tune: impl FnOnce(Endpoint) -> Endpoint,
-        dial: Option<Dial>,
-    ) -> Result<Self, TlsProblems> {
         let tls = if address.is_tls() {
             tls.check(address.host())?;
             let name = tls
@@ -102,11 +84,22 @@ impl Link {
         let endpoint = tune(Endpoint::from(dialled.clone())).origin(address.uri().clone());
         Ok(Self(Arc::new(Inner {
             endpoint,
-            dial,
             dialled,
             tls,
+            connect: None,
             notes: Notes::default(),
         })))
+    }
+
+    /// Connects by other means than TCP and TLS, such as a simulated network; no part of the interface. Only before
+    /// the link is cloned.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn connecting_by(mut self, connect: impl Fn(Endpoint) -> Connecting + Send + Sync + 'static) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.connect = Some(Box::new(connect));
+        }
+        self
     }
 
     /// Connects, within 5 s; the channel connects again by itself when it is used after the connection broke.
@@ -114,9 +107,10 @@ impl Link {
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(&self) -> Result<Channel, LinkFailure> {
-        let connected = match &self.0.dial {
-            Some(dial) => dial(self.0.endpoint.clone()).await,
-            None => self.0.endpoint.connect_with_connector(Dialer(self.clone())).await,
+        let endpoint = &self.0.endpoint;
+        let connected = match &self.0.connect {
+            Some(connect) => connect(endpoint.clone()).await,
+            None => endpoint.connect_with_connector(Dialer(self.clone())).await,
         };
         connected.map_err(|error| {
             let failure = self.failure();

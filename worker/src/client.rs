@@ -5,7 +5,7 @@ use std::{error::Error as _, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Endpoint};
-use toolwave_link::{Address, Dial, Link, Tls};
+use toolwave_link::{Address, Link, Tls};
 use toolwave_proto::{
     http2,
     v1::{
@@ -42,7 +42,7 @@ pub(crate) struct Opened {
 }
 
 /// The way to the coordinator. `url` may leave out `http://`.
-pub(crate) fn link(url: &str, tls: Tls, dial: Option<Dial>) -> Result<Link, BuildError> {
+pub(crate) fn link(url: &str, tls: Tls) -> Result<Link, BuildError> {
     let full = match url.contains("://") {
         true => url.to_owned(),
         false => format!("http://{url}"),
@@ -51,7 +51,7 @@ pub(crate) fn link(url: &str, tls: Tls, dial: Option<Dial>) -> Result<Link, Buil
         url: error.address,
         reason: error.reason,
     })?;
-    Link::try_with(&address, tls, tuned, dial).map_err(|problems| BuildError::Tls { problems: problems.0 })
+    Link::try_new(&address, tls, tuned).map_err(|problems| BuildError::Tls { problems: problems.0 })
 }
 
 fn tuned(endpoint: Endpoint) -> Endpoint {
@@ -203,10 +203,10 @@ mod tests {
             ("http://:1", "expected http://HOST:PORT"),
             ("http://a b:1", "expected http://HOST:PORT"),
         ] {
-            let text = link(url, Tls::new(), None).unwrap_err().to_string();
+            let text = link(url, Tls::new()).unwrap_err().to_string();
             assert!(text.contains(reason), "{url}: {text}");
         }
-        assert!(link("127.0.0.1:7420", Tls::new(), None).is_ok());
-        assert!(link("http://[::1]:7420/", Tls::new(), None).is_ok());
+        assert!(link("127.0.0.1:7420", Tls::new()).is_ok());
+        assert!(link("http://[::1]:7420/", Tls::new()).is_ok());
     }
 }

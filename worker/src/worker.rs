@@ -15,7 +15,7 @@ use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
-use toolwave_link::{Dial, Link, Tls};
+use toolwave_link::{Link, Tls};
 
 use crate::{
     catalogue::{Catalogue, is_name},
@@ -34,6 +34,9 @@ pub const DEFAULT_SLOTS: u32 = 16;
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of the parameters of a call, and of its result.
 pub const DEFAULT_MAX_PAYLOAD: u64 = 8 << 20;
+
+/// How connections come about, where not over TCP.
+type Connect = Box<dyn Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync>;
 
 /// What a worker goes by; checked.
 #[derive(Clone, Debug)]
@@ -57,8 +60,8 @@ pub(crate) struct Status {
 #[must_use]
 pub struct WorkerBuilder {
     coordinator: String,
-    dial: Option<Dial>,
     tls: Tls,
+    connect: Option<Connect>,
     settings: Settings,
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
@@ -87,8 +90,8 @@ impl Worker {
     pub fn builder() -> WorkerBuilder {
         WorkerBuilder {
             coordinator: DEFAULT_COORDINATOR.to_owned(),
-            dial: None,
             tls: Tls::new(),
+            connect: None,
             settings: Settings {
                 name: default_name(),
                 slots: DEFAULT_SLOTS,
@@ -181,20 +184,23 @@ impl WorkerBuilder {
         self
     }
 
-    /// Connects by other means than TCP, such as a simulated network; no part of the interface.
-    #[doc(hidden)]
-    pub fn connect_with(
-        mut self,
-        dial: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync + 'static,
-    ) -> Self {
-        self.dial = Some(Arc::new(dial));
-        self
-    }
-
     /// Whom to trust and what to show, for a coordinator at `https`. Files are read again for each session, so that
     /// they can be replaced while the worker runs.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// Connects by other means than TCP, such as a simulated network; no part of the interface.
+    #[doc(hidden)]
+    pub fn connect_with(
+        mut self,
+        connect: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.connect = Some(Box::new(connect));
         self
     }
 
@@ -258,8 +264,8 @@ impl WorkerBuilder {
     pub fn build(self) -> Result<Worker, BuildError> {
         let Self {
             coordinator,
-            dial,
             tls,
+            connect,
             settings,
             tools,
             health,
@@ -268,7 +274,10 @@ impl WorkerBuilder {
         if !is_name(&settings.name) {
             return Err(BuildError::Name { name: settings.name });
         }
-        let link = client::link(&coordinator, tls, dial)?;
+        let link = match (client::link(&coordinator, tls)?, connect) {
+            (link, None) => link,
+            (link, Some(connect)) => link.connecting_by(connect),
+        };
         let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
         let bytes = service::registration(&settings, &catalogue).encoded_len();
         // half of a message: the attempts in flight are listed in it too
