@@ -4,13 +4,17 @@
 //! which tests, of this binary and of others, and `index` keeps that list and `docs/faults.md` true.
 
 mod clients;
+mod clock;
 mod coordinator_lost;
+mod frames;
 mod frozen;
 mod index;
 mod killed;
+mod raw;
 mod references;
 mod rig;
 mod signals;
 mod slow;
 mod standstill;
 mod tools;
+mod versions;
