@@ -9,4 +9,5 @@ mod limits;
 mod order;
 mod reports;
 mod retries;
+mod suspects;
 mod workers;
