@@ -3,6 +3,8 @@
 //! Each test names the row of the fault matrix that it stands for; `tests/data/faults.json` lists which row has
 //! which tests, of this binary and of others, and `index` keeps that list and `docs/faults.md` true.
 
+#![allow(clippy::unwrap_used, reason = "what several tests do fails as they do")]
+
 mod clients;
 mod clock;
 mod coordinator_lost;
