@@ -63,6 +63,11 @@ impl Bench {
         if self.quick { quick } else { full }
     }
 
+    /// The programs that are measured, for those who start them their own way.
+    pub(crate) fn binaries(&self) -> &Binaries {
+        &self.binaries
+    }
+
     /// A new cluster. It is given back to [`Bench::end_cluster`].
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod arrivals;
 mod bench;
 mod cluster;
 mod connections;
+mod endurance;
 mod floor;
 mod graphs;
 mod machine;
@@ -39,6 +40,13 @@ enum Command {
     Run(Run),
     /// Write the document, the plots and the README's figures from a result file, or check them.
     Report(report::Options),
+    /// Kill, restart, freeze, crowd and overload a cluster, and hold every call against the promise.
+    Endure(endurance::Options),
+    /// Write docs/reliability.md from what was found, or check it.
+    EndureReport(endurance::PageOptions),
+    /// So many workers in one process: started by `endure`.
+    #[command(hide = true)]
+    IdleWorkers { coordinator: String, count: usize },
     /// The floor's relay: started by `run`.
     #[command(hide = true)]
     FloorRelay { echo_server: SocketAddr },
@@ -76,6 +84,11 @@ fn main() -> anyhow::Result<()> {
         match options.command {
             Command::Run(options) => measure(&options).await,
             Command::Report(options) => report::write(&options),
+            Command::Endure(options) => endurance::run(&options).await,
+            Command::EndureReport(options) => endurance::write_page(&options),
+            Command::IdleWorkers { coordinator, count } => {
+                endurance::host_idle_workers(&coordinator, count).await
+            }
             Command::FloorRelay { echo_server } => floor::serve_relay(echo_server).await,
             Command::FloorEchoServer => floor::serve_echo().await,
         }

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustls::pki_types::ServerName;
 
 use crate::plan::parse_duration;
 
@@ -31,6 +32,10 @@ pub(crate) enum Command {
     Drain(DrainArgs),
     /// Cancels an execution
     Cancel(CancelArgs),
+    /// Makes a CA for development and certificates of coordinator, worker and client, and shows how they are used
+    Certs(CertsArgs),
+    /// Makes a token and the entry that lets a coordinator know it
+    Token(TokenArgs),
 }
 
 #[derive(Debug, Args)]
@@ -42,6 +47,8 @@ pub(crate) struct RunArgs {
     /// Runs on this cluster instead of in this process
     #[arg(long, value_name = "URL", env = "TOOLWAVE_COORDINATOR")]
     pub(crate) coordinator: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
     /// Calls in flight at once: a number, or `auto` for as many as the slots allow [default: the plan's, else 5]
     #[arg(long, value_name = "N|auto", value_parser = concurrency)]
     pub(crate) max_concurrency: Option<Concurrency>,
@@ -82,6 +89,8 @@ pub(crate) struct PlanArgs {
     /// Asks this cluster, whose tools then count, instead of the built-in tools
     #[arg(long, value_name = "URL", env = "TOOLWAVE_COORDINATOR")]
     pub(crate) coordinator: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
     /// Writes the graph for Mermaid or Graphviz instead
     #[arg(long, value_name = "FORMAT")]
     pub(crate) graph: Option<GraphFormat>,
@@ -142,6 +151,99 @@ pub(crate) struct RemoteArgs {
     /// The cluster's coordinator
     #[arg(long, value_name = "URL", env = "TOOLWAVE_COORDINATOR", default_value = DEFAULT_COORDINATOR)]
     pub(crate) coordinator: String,
+    #[command(flatten)]
+    pub(crate) link: LinkArgs,
+}
+
+/// How a coordinator elsewhere is reached, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct LinkArgs {
+    /// Trusts this CA, a PEM file, and no other; for https [default: the system's]
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_CA", help_heading = LINK)]
+    pub(crate) ca: Option<PathBuf>,
+    /// Shows this certificate, a PEM file
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_CERTIFICATE", help_heading = LINK)]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The certificate's key, a PEM file that nobody else can read
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_KEY", help_heading = LINK)]
+    pub(crate) key: Option<PathBuf>,
+    /// Name that the coordinator's certificate must have [default: the host of its address]
+    #[arg(long, value_name = "NAME", env = "TOOLWAVE_SERVER_NAME", help_heading = LINK)]
+    pub(crate) server_name: Option<String>,
+    /// Sends the token in this file [otherwise: the variable TOOLWAVE_TOKEN, or the file TOOLWAVE_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", help_heading = LINK)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Sends this token. Every user of this machine can read it meanwhile: a file or the variable is better
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        conflicts_with = "token_file",
+        help_heading = LINK
+    )]
+    pub(crate) token: Option<Secret>,
+    /// Sends the token without TLS, over a network where others can read it
+    #[arg(long, help_heading = LINK)]
+    pub(crate) insecure_plaintext_token: bool,
+}
+
+const LINK: &str = "Coordinator elsewhere";
+
+/// What is never shown.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsArgs {
+    /// Where the files go; made if it is not there
+    pub(crate) directory: PathBuf,
+    /// A worker of this name; repeatable [default, with a new CA: worker]
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(crate) worker: Vec<String>,
+    /// A client of this tenant; repeatable [default, with a new CA: default]
+    #[arg(long, value_name = "TENANT", value_parser = name)]
+    pub(crate) tenant: Vec<String>,
+    /// A coordinator that is also reached by this name or address; repeatable [always: localhost, 127.0.0.1, ::1]
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(crate) host: Vec<String>,
+    /// How long the certificates are valid; a new CA is for 3650 days
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub(crate) days: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// Its name, for the audit and for whoever takes it away again
+    #[arg(value_parser = name)]
+    pub(crate) name: String,
+    /// Whose executions and limits
+    #[arg(long, value_name = "TENANT", default_value = "default", value_parser = name)]
+    pub(crate) tenant: String,
+    /// Tools that it may call: names, or beginnings such as `files.*`; comma-separated or repeated [default: none]
+    #[arg(long, value_name = "TOOLS", value_delimiter = ',', value_parser = pattern)]
+    pub(crate) tools: Vec<String>,
+    /// May list and drain workers too
+    #[arg(long)]
+    pub(crate) operator: bool,
+    /// When it ends to be valid, such as `30d` from now [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) expires_in: Option<Duration>,
+    /// Writes the token to this new file, for --token-file, instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -177,5 +279,30 @@ fn concurrency(text: &str) -> Result<Concurrency, String> {
             Ok(calls) if calls > 0 => Ok(Concurrency::Calls(calls)),
             _ => Err("expected a whole number from 1, or `auto`".to_owned()),
         },
+    }
+}
+
+/// Of workers, tenants and tokens.
+fn name(text: &str) -> Result<String, String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+    match (1..=128).contains(&text.len()) && text.chars().all(fine) {
+        true => Ok(text.to_owned()),
+        false => Err("expected 1 to 128 of [A-Za-z0-9._:-]".to_owned()),
+    }
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    match text.strip_suffix('*') {
+        Some("") => Ok(text.to_owned()),
+        Some(beginning) => name(beginning).map(|_| text.to_owned()),
+        None => name(text),
+    }
+    .map_err(|error| format!("{error}, and `*` at the end only"))
+}
+
+fn host(text: &str) -> Result<String, String> {
+    match ServerName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("expected a DNS name or an IP address, without a port".to_owned()),
     }
 }

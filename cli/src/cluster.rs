@@ -9,14 +9,14 @@ use std::{
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use toolwave_client::Client;
+use toolwave_client::{Client, Tls};
 use toolwave_coordinator::{Coordinator, config::Config};
 use toolwave_worker::{
     Worker,
     tools::{Allow, Builtin, builtin_tools},
 };
 
-use crate::failure::Failure;
+use crate::{args::LinkArgs, failure::Failure, output};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,9 +35,9 @@ struct Embedded {
 
 impl Cluster {
     /// Connects to a cluster and sees that it answers, within 10 s.
-    pub(crate) async fn remote(url: &str) -> Result<Self, Failure> {
+    pub(crate) async fn remote(url: &str, link: &LinkArgs) -> Result<Self, Failure> {
         let connected = async {
-            let client = Client::connect(url).await?;
+            let client = connect(url, link).await?;
             // A port that takes connections need not be a coordinator's.
             client.list_tools().await?;
             Ok(Self {
@@ -108,6 +108,45 @@ impl Cluster {
             tracing::warn!("the embedded cluster did not close in time");
         }
     }
+}
+
+/// Connects to a coordinator elsewhere, as whom the flags or the environment say.
+pub(crate) async fn connect(url: &str, link: &LinkArgs) -> Result<Client, Failure> {
+    let mut tls = Tls::new();
+    if let Some(path) = &link.ca {
+        tls = tls.ca_file(path);
+    }
+    if let Some(path) = &link.certificate {
+        tls = tls.certificate_file(path);
+    }
+    if let Some(path) = &link.key {
+        tls = tls.key_file(path);
+    }
+    if let Some(name) = &link.server_name {
+        tls = tls.server_name(name);
+    }
+    let mut builder = Client::builder(url).tls(tls);
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(token) = &link.token {
+        output::note(
+            "warning: every user of this machine can read --token while this runs; \
+             use --token-file FILE or TOOLWAVE_TOKEN",
+        );
+        builder = builder.token(&token.0);
+    } else if let Some(path) = &link.token_file {
+        builder = builder.token_file(path);
+    } else if let Some(token) = set("TOOLWAVE_TOKEN") {
+        let token = token
+            .into_string()
+            .map_err(|_| Failure::Configuration("TOOLWAVE_TOKEN is not UTF-8".to_owned()))?;
+        builder = builder.token(token);
+    } else if let Some(path) = set("TOOLWAVE_TOKEN_FILE") {
+        builder = builder.token_file(path);
+    }
+    if link.insecure_plaintext_token {
+        builder = builder.insecure_allow_plaintext_token();
+    }
+    Ok(builder.connect().await?)
 }
 
 /// Bounds what needs no more than an answer: a coordinator that takes longer is none to wait for.

@@ -6,6 +6,8 @@ use toolwave_client::ClientError;
 
 use crate::{plan::ReadError, text};
 
+const CREDENTIALS_HINT: &str = "\nhint: give a token with --token-file FILE or TOOLWAVE_TOKEN, or a certificate with --certificate and --key";
+
 /// How a command ended that did what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -24,8 +26,10 @@ pub(crate) enum Failure {
     Plan(Vec<String>),
     /// The environment is wrong.
     Configuration(String),
-    /// No coordinator answers.
+    /// No coordinator answers, or none that can be spoken with.
     NoCoordinator(String),
+    /// A coordinator does not know or does not allow who asks.
+    NotPermitted(String),
     /// The output could not be written.
     Output(io::Error),
     /// The user interrupted twice.
@@ -51,6 +55,7 @@ impl Failure {
             Self::Usage(_) | Self::Plan(_) => 2,
             Self::NoCoordinator(_) => 69,
             Self::Output(_) => 74,
+            Self::NotPermitted(_) => 77,
             Self::Configuration(_) => 78,
             Self::Interrupted => 130,
         })
@@ -87,6 +92,7 @@ impl fmt::Display for Failure {
             Self::Usage(message)
             | Self::Configuration(message)
             | Self::NoCoordinator(message)
+            | Self::NotPermitted(message)
             | Self::Other(message) => write!(f, "error: {}", text::printable_lines(message)),
             Self::Output(error) => write!(f, "error: the output could not be written: {error}"),
             Self::Interrupted => write!(f, "interrupted"),
@@ -111,6 +117,13 @@ impl From<ClientError> for Failure {
                 "{message}\nhint: start one with `toolwave-coordinator`, or name it with --coordinator URL; \
                  `toolwave run` without either needs none"
             )),
+            ClientError::Credentials { .. } => Self::Configuration(message),
+            ClientError::Link { failure, .. } => match failure.is_refusal() {
+                true => Self::NotPermitted(format!("{message}{CREDENTIALS_HINT}")),
+                false => Self::NoCoordinator(message),
+            },
+            ClientError::Unauthenticated { .. } => Self::NotPermitted(format!("{message}{CREDENTIALS_HINT}")),
+            ClientError::PermissionDenied { .. } => Self::NotPermitted(message),
             ClientError::ConnectionLost { .. } | ClientError::Unavailable { .. } => {
                 Self::NoCoordinator(message)
             }

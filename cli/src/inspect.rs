@@ -22,7 +22,7 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Verdict, Failure> {
     let mut wrong = Diagnostics::default();
     let plan = Plan::read(&args.file, &mut wrong).map_err(Failure::from_read)?;
     let cluster = match &args.coordinator {
-        Some(url) => check::or_plan(Cluster::remote(url).await, &plan, &mut wrong)?,
+        Some(url) => check::or_plan(Cluster::remote(url, &args.link).await, &plan, &mut wrong)?,
         None => embedded(&plan, &mut wrong).await?,
     };
     let planned = check::with_coordinator(&plan, &cluster.client, wrong).await;

@@ -3,6 +3,7 @@
 //! Standard output holds the answer and nothing else; progress, notes, logs and errors go to standard error.
 
 mod args;
+mod certs;
 mod check;
 mod cluster;
 mod document;
@@ -18,6 +19,7 @@ mod progress;
 mod report;
 mod run;
 mod text;
+mod token;
 mod words;
 
 use std::process::ExitCode;
@@ -61,6 +63,8 @@ async fn command(cli: Cli) -> Result<Verdict, Failure> {
         Command::Workers(args) => operator::workers(args).await,
         Command::Drain(args) => operator::drain(args).await,
         Command::Cancel(args) => operator::cancel(args).await,
+        Command::Certs(args) => certs::certs(&args),
+        Command::Token(args) => token::token(&args),
     }
 }
 

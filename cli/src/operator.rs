@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use toolwave_client::{Client, ClientError, duration, v1};
 
 use crate::{
-    args::{CancelArgs, DrainArgs, OutputFormat, ToolsArgs, WorkersArgs},
+    args::{CancelArgs, DrainArgs, OutputFormat, RemoteArgs, ToolsArgs, WorkersArgs},
     cluster::{self, Cluster},
     document::milliseconds,
     failure::{Failure, Verdict},
@@ -25,7 +25,7 @@ pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
         cluster.close().await;
         tools?
     } else {
-        ask(&args.remote.coordinator, async |client| client.list_tools().await).await?
+        ask(&args.remote, async |client| client.list_tools().await).await?
     };
     let named = tools
         .iter()
@@ -116,10 +116,7 @@ fn tool_json(listed: &v1::ListedTool, tool: &v1::Tool) -> Value {
 }
 
 pub(crate) async fn workers(args: WorkersArgs) -> Result<Verdict, Failure> {
-    let workers = ask(&args.remote.coordinator, async |client| {
-        client.list_workers().await
-    })
-    .await?;
+    let workers = ask(&args.remote, async |client| client.list_workers().await).await?;
     if args.output.format == OutputFormat::Json {
         output::write_json(&workers.iter().map(worker_json).collect::<Vec<_>>())?;
         return Ok(Verdict::Success);
@@ -177,8 +174,7 @@ fn worker_json(worker: &v1::WorkerStatus) -> Value {
 }
 
 pub(crate) async fn drain(args: DrainArgs) -> Result<Verdict, Failure> {
-    let url = &args.remote.coordinator;
-    let answer = ask(url, async |client| {
+    let answer = ask(&args.remote, async |client| {
         client.drain_worker(&args.worker, args.resume).await
     })
     .await?;
@@ -204,8 +200,10 @@ pub(crate) async fn drain(args: DrainArgs) -> Result<Verdict, Failure> {
 }
 
 pub(crate) async fn cancel(args: CancelArgs) -> Result<Verdict, Failure> {
-    let url = &args.remote.coordinator;
-    let answer = ask(url, async |client| client.cancel_execution(&args.execution).await).await?;
+    let answer = ask(&args.remote, async |client| {
+        client.cancel_execution(&args.execution).await
+    })
+    .await?;
     match args.output.format {
         OutputFormat::Json => output::write_json(
             &json!({"execution_id": answer.execution_id, "already_ended": answer.already_ended}),
@@ -223,8 +221,10 @@ pub(crate) async fn cancel(args: CancelArgs) -> Result<Verdict, Failure> {
 
 /// Asks a coordinator one thing.
 async fn ask<T>(
-    url: &str,
+    remote: &RemoteArgs,
     question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
 ) -> Result<T, Failure> {
-    cluster::within(url, async { Ok(question(Client::connect(url).await?).await?) }).await
+    let url = &remote.coordinator;
+    let answer = async { Ok(question(cluster::connect(url, &remote.link).await?).await?) };
+    cluster::within(url, answer).await
 }

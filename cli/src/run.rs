@@ -49,7 +49,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
             if !args.embedded.allow.is_empty() {
                 output::note("note: --allow changes nothing on a cluster: there its operators decide");
             }
-            check::or_plan(Cluster::remote(url).await, &plan, &mut wrong)?
+            check::or_plan(Cluster::remote(url, &args.link).await, &plan, &mut wrong)?
         }
         None => {
             permission::check(&plan, &args.embedded.allow, &mut wrong);

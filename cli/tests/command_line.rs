@@ -1,96 +1,17 @@
-//! What is said, and with which exit code, of command lines and plans that are wrong: `cases.json` against the binary.
+//! What the command line takes, and whom it gives up on; what is wrong input is in `data/bad_input.json`.
 
 #![allow(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
 mod support;
 
-use std::{collections::BTreeMap, fs, net::TcpListener};
-
-use serde::Deserialize;
+use std::{fs, net::TcpListener};
 
 use support::{Running, finish, toolwave};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    name: String,
-    args: Vec<String>,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    #[serde(default)]
-    files: BTreeMap<String, String>,
-    #[serde(default)]
-    bytes: BTreeMap<String, Vec<u8>>,
-    /// Files of so many zero bytes.
-    #[serde(default)]
-    zeros: BTreeMap<String, usize>,
-    code: i32,
-    /// All of them are there.
-    stderr: Vec<String>,
-    #[serde(default)]
-    not_stderr: Vec<String>,
-}
 
 /// An address on which nobody listens.
 fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").to_string()
-}
-
-impl Case {
-    /// What is wrong with how the command answered.
-    fn run(&self) -> Option<String> {
-        let directory = tempfile::tempdir().expect("a directory");
-        let nobody = nobody();
-        let filled = |text: &str| text.replace("{nobody}", &nobody);
-        for (name, text) in &self.files {
-            fs::write(directory.path().join(name), text).expect("the file is written");
-        }
-        for (name, bytes) in &self.bytes {
-            fs::write(directory.path().join(name), bytes).expect("the file is written");
-        }
-        for (name, length) in &self.zeros {
-            fs::write(directory.path().join(name), vec![0; *length]).expect("the file is written");
-        }
-        let arguments = self.args.iter().map(|argument| filled(argument));
-        let finished = finish(toolwave(directory.path()).args(arguments).envs(&self.env));
-        let missing = self
-            .stderr
-            .iter()
-            .map(|text| filled(text))
-            .find(|text| !finished.stderr.contains(text));
-        let wrong = if finished.code != Some(self.code) {
-            format!("expected exit code {}", self.code)
-        } else if let Some(text) = missing {
-            format!("expected on standard error: {text}")
-        } else if let Some(text) = self
-            .not_stderr
-            .iter()
-            .find(|text| finished.stderr.contains(*text))
-        {
-            format!("not expected on standard error: {text:?}")
-        } else if !finished.stdout.is_empty() {
-            "expected nothing on standard output".to_owned()
-        } else if finished.stderr.contains("panicked") || finished.stderr.contains("RUST_BACKTRACE") {
-            "a panic".to_owned()
-        } else {
-            return None;
-        };
-        Some(format!("{}: {wrong}\n{finished:#?}", self.name))
-    }
-}
-
-#[test]
-fn wrong_input_is_named_and_has_its_exit_code() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("cases.json")).expect("the cases are JSON");
-    let wrong: Vec<String> = cases.iter().filter_map(Case::run).collect();
-    assert!(
-        wrong.is_empty(),
-        "{} of {} cases:\n{}",
-        wrong.len(),
-        cases.len(),
-        wrong.join("\n")
-    );
 }
 
 #[test]

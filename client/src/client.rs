@@ -1,69 +1,58 @@
 //! One connection to a coordinator, and a method for each of its RPCs.
 
-use std::time::Duration;
-
 use futures_util::{Stream, TryStreamExt as _, stream};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
+use toolwave_link::Link;
 use toolwave_proto::v1::{
     self, admin_service_client::AdminServiceClient, cancel_execution_request::Target,
     execution_service_client::ExecutionServiceClient,
 };
 
-use crate::{ClientError, address};
+use crate::{
+    ClientError,
+    builder::ClientBuilder,
+    token::{Authorized, Token},
+};
 
 /// The largest message that this client sends or takes, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A dead peer is noticed within their sum, while idle too.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The connection's window is a multiple of a stream's, so that one unread stream does not stop the others.
-const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
-/// Violations travel in trailers; at h2's 16 KiB a long list would cost the status itself.
-const MAX_HEADER_LIST: u32 = 1024 * 1024;
-/// Callers drop executions that they no longer want; h2's default of 20 resets would end the connection.
-const MAX_RESETS: usize = 10_000;
 
 /// A client of one coordinator. Cheap to clone; clones share the connection, which reconnects by itself.
 #[derive(Clone, Debug)]
 pub struct Client {
     address: String,
-    execution: ExecutionServiceClient<Channel>,
-    admin: AdminServiceClient<Channel>,
+    link: Link,
+    execution: ExecutionServiceClient<Authorized>,
+    admin: AdminServiceClient<Authorized>,
 }
 
 impl Client {
-    /// Connects to `http://HOST:PORT`, within 5 s.
+    /// Connects to `http://HOST:PORT` or `https://HOST:PORT`, within 5 s. Over `https` the coordinator's certificate
+    /// must come from a CA that the system trusts; [`Client::builder`] takes another, and credentials.
     ///
     /// # Errors
-    /// [`ClientError::Address`] for anything else, [`ClientError::Unreachable`] when nobody answers there.
+    /// As [`ClientBuilder::connect`].
     pub async fn connect(url: impl AsRef<str>) -> Result<Self, ClientError> {
-        let address = url.as_ref().to_owned();
-        let endpoint = Endpoint::from(address::parse(&address)?)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(toolwave_proto::http2::LARGEST_FRAME)
-            .http2_max_header_list_size(MAX_HEADER_LIST)
-            .http2_max_local_error_reset_streams(MAX_RESETS);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|error| ClientError::unreachable(&address, &error))?;
+        Self::builder(url.as_ref()).connect().await
+    }
+
+    /// A client of the coordinator at `http://HOST:PORT` or `https://HOST:PORT`, to be told more and connected.
+    pub fn builder(url: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(url)
+    }
+
+    pub(crate) fn new(address: String, link: Link, channel: Channel, token: Option<Token>) -> Self {
+        let channel = Authorized::new(channel, token);
         let execution = ExecutionServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let admin = AdminServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Self {
+        Self {
             address,
+            link,
             execution,
             admin,
-        })
+        }
     }
 
     /// Where the coordinator is, as it was given.
@@ -98,9 +87,9 @@ impl Client {
         };
         let answer = self.execution.clone().execute_parallel_stream(request).await;
         let frames = answer.map_err(|status| self.classify(status))?.into_inner();
-        let address = self.address.clone();
+        let (address, link) = (self.address.clone(), self.link.clone());
         Ok(frames
-            .map_err(move |status| ClientError::from_status(&address, status))
+            .map_err(move |status| ClientError::from_status(&address, &link, status))
             .map_ok(|frame| stream::iter(frame.events.into_iter().map(Ok)))
             .try_flatten())
     }
@@ -174,7 +163,7 @@ impl Client {
     }
 
     fn classify(&self, status: tonic::Status) -> ClientError {
-        ClientError::from_status(&self.address, status)
+        ClientError::from_status(&self.address, &self.link, status)
     }
 }
 

@@ -4,6 +4,7 @@ use std::{error::Error as _, fmt, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+use toolwave_link::{Link, LinkFailure};
 
 /// One thing that is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,20 @@ pub enum ClientError {
         address: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// What the client was told to trust, to show or to send cannot be used; nothing was dialled.
+    #[error("{}", problems.join("\n"))]
+    Credentials {
+        /// Each with the setting, what is wrong and what would be right; never with a secret.
+        problems: Vec<String>,
+    },
+    /// Somebody is there, and both sides do not go together; nothing has run.
+    #[error("cannot speak with {address}: {failure}")]
+    Link {
+        /// Where.
+        address: String,
+        /// Which side is wrong.
+        failure: LinkFailure,
     },
     /// No connection came about; nothing was sent.
     #[error("no coordinator at {address}: {reason}")]
@@ -80,6 +95,18 @@ pub enum ClientError {
         /// When to try again.
         retry_after: Option<Duration>,
     },
+    /// The coordinator asks for credentials, or does not take the ones that came; nothing has run.
+    #[error("the coordinator does not know who asks: {message}")]
+    Unauthenticated {
+        /// The coordinator's words.
+        message: String,
+    },
+    /// The coordinator knows who asks, and does not allow it; nothing has run.
+    #[error("the coordinator does not allow it: {message}")]
+    PermissionDenied {
+        /// The coordinator's words.
+        message: String,
+    },
     /// There is no such execution, worker or method.
     #[error("not found: {message}")]
     NotFound {
@@ -126,8 +153,8 @@ fn invalid_request(message: &str, violations: &[Violation]) -> String {
 
 impl ClientError {
     /// Classifies what came back from the coordinator at `address`.
-    pub(crate) fn from_status(address: &str, status: Status) -> Self {
-        if let Some(error) = Self::from_transport(address, &status) {
+    pub(crate) fn from_status(address: &str, link: &Link, status: Status) -> Self {
+        if let Some(error) = Self::from_transport(address, link, &status) {
             return error;
         }
         let message = status.message().to_owned();
@@ -151,20 +178,18 @@ impl ClientError {
             // tonic's word for a message over the receiver's limit.
             Code::OutOfRange => Self::TooLarge { message },
             Code::Unimplemented => Self::NotToolwave { message },
-            Code::Ok
-            | Code::Unknown
-            | Code::PermissionDenied
-            | Code::Aborted
-            | Code::Internal
-            | Code::DataLoss
-            | Code::Unauthenticated => Self::Other(Box::new(status)),
+            Code::Unauthenticated => Self::Unauthenticated { message },
+            Code::PermissionDenied => Self::PermissionDenied { message },
+            Code::Ok | Code::Unknown | Code::Aborted | Code::Internal | Code::DataLoss => {
+                Self::Other(Box::new(status))
+            }
         }
     }
 
     /// Trouble below gRPC. Its status codes are chance (`Unknown`, `Unavailable`, `Cancelled`, `Internal`), so the
     /// error that the status carries decides, not its code.
-    fn from_transport(address: &str, status: &Status) -> Option<Self> {
-        let address = address.to_owned();
+    /// What the link noticed says more than what is left of it by then.
+    fn from_transport(address: &str, link: &Link, status: &Status) -> Option<Self> {
         let mut source = status.source();
         while let Some(error) = source {
             if error.is::<tonic::TimeoutExpired>() {
@@ -173,25 +198,31 @@ impl ClientError {
                 });
             }
             if error.is::<tonic::ConnectError>() {
-                return Some(Self::Unreachable {
-                    address,
-                    reason: root_cause(error),
-                });
+                let failure = link.failure();
+                let failure = failure.unwrap_or_else(|| LinkFailure::Connect(root_cause(error)));
+                return Some(Self::from_link(address, failure));
             }
             source = error.source();
         }
         let error = status.source()?;
+        if let Some(failure) = link.failure() {
+            return Some(Self::from_link(address, failure));
+        }
         Some(Self::ConnectionLost {
-            address,
+            address: address.to_owned(),
             reason: root_cause(error),
         })
     }
 
     /// A connection that did not come about.
-    pub(crate) fn unreachable(address: &str, error: &tonic::transport::Error) -> Self {
-        Self::Unreachable {
-            address: address.to_owned(),
-            reason: root_cause(error),
+    pub(crate) fn from_link(address: &str, failure: LinkFailure) -> Self {
+        let address = address.to_owned();
+        match failure.is_absence() {
+            true => Self::Unreachable {
+                address,
+                reason: failure.to_string(),
+            },
+            false => Self::Link { address, failure },
         }
     }
 }

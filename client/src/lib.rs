@@ -23,14 +23,17 @@
 //! # }
 //! ```
 
-mod address;
+mod builder;
 mod call;
 mod client;
 mod error;
 mod json;
+mod token;
 
+pub use builder::ClientBuilder;
 pub use call::{CallExt, CallResultExt, call};
 pub use client::{Client, MAX_MESSAGE_BYTES};
 pub use error::{ClientError, Violation};
 pub use json::{duration, from_proto_value, proto_duration};
+pub use toolwave_link::{LinkFailure, Tls};
 pub use toolwave_proto::v1;

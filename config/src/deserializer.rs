@@ -58,15 +58,20 @@ impl de::Error for Fault {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("is {unexpected}"), expected.to_string())
+        let is = match unexpected {
+            Unexpected::Map => "is a table".to_owned(),
+            Unexpected::Seq => "is a list".to_owned(),
+            other => format!("is {other}"),
+        };
+        Self::new(is, plain(expected))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("is {unexpected}"), expected.to_string())
+        Self::new(format!("is {unexpected}"), plain(expected))
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::new(format!("has {length} elements"), expected.to_string())
+        Self::new(format!("has {length} elements"), plain(expected))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -85,6 +90,25 @@ impl de::Error for Fault {
 
     fn missing_field(field: &'static str) -> Self {
         Self::new(format!("key `{field}` is missing"), format!("`{field} = ...`"))
+    }
+}
+
+/// What a type expects, in words of the file rather than of the program.
+fn plain(expected: &dyn Expected) -> String {
+    let words = expected.to_string();
+    let whole = |most: u64| format!("a whole number from 0 to {most}");
+    match words.as_str() {
+        "u8" => whole(u8::MAX.into()),
+        "u16" => whole(u16::MAX.into()),
+        "u32" => whole(u32::MAX.into()),
+        "u64" | "usize" => "a whole number, 0 or more".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a map" => "a table".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "socket address" => "an address and a port, such as \"127.0.0.1:7420\"".to_owned(),
+        other if other.starts_with("struct ") => "a table".to_owned(),
+        _ => words,
     }
 }
 
@@ -120,7 +144,17 @@ impl<'de> Deserializer<'de> for &Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.value {
-            Value::String(text) => visitor.visit_str(text),
+            Value::String(text) => {
+                let expected = plain(&visitor);
+                visitor.visit_str(text).map_err(|mut fault: Fault| {
+                    // Types that read themselves from text say what is wrong with it and nothing else.
+                    if fault.expected.is_empty() {
+                        fault.what = format!("`{text}` is wrong: {}", fault.what);
+                        fault.expected = expected;
+                    }
+                    fault
+                })
+            }
             Value::Integer(number) => visitor.visit_i64(*number),
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Boolean(value) => visitor.visit_bool(*value),
@@ -163,9 +197,22 @@ impl<'de> Deserializer<'de> for &Node {
         }
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match &self.value {
+            // Derived types take a list for their fields in order, which nobody means.
+            Value::Array(_) => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier ignored_any
+        seq tuple tuple_struct map identifier ignored_any
     }
 }
 

@@ -1,6 +1,8 @@
 //! One configuration file: read, turned into a type, and asked where a key stands.
 
 use std::{
+    fs, io,
+    io::Read as _,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -14,6 +16,10 @@ use crate::{
 
 /// More problems than this are not told at once.
 const MAX_PROBLEMS: usize = 50;
+/// A file with more is no configuration: it is not read to its end, which it may not have.
+const MAX_BYTES: u64 = 1 << 20;
+/// Of what stands at the place of a syntax error, in characters.
+const EXCERPT: usize = 40;
 
 /// A file whose TOML is well formed.
 #[derive(Clone, Debug)]
@@ -38,14 +44,24 @@ impl File {
     /// The file cannot be read or is no TOML.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Vec<Problem>> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let problem = |what: String, expected: &str| Problem {
+            file: Some(path.to_owned()),
+            ..Problem::new("", what, expected)
+        };
+        let bytes = read(path).map_err(|error| {
+            let what = format!("cannot be read: {error}");
+            vec![problem(what, "a readable TOML file in UTF-8")]
+        })?;
+        if bytes.len() as u64 > MAX_BYTES {
+            let what = "is larger than 1 MiB".to_owned();
+            return Err(vec![problem(what, "a TOML file of at most 1 MiB")]);
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
             vec![Problem {
-                file: Some(path.to_owned()),
-                ..Problem::new(
-                    "",
-                    format!("cannot be read: {error}"),
-                    "a readable TOML file in UTF-8",
-                )
+                position: Some(position(&before, &(good..good))),
+                ..problem("is not UTF-8 here".to_owned(), "a TOML file in UTF-8")
             }]
         })?;
         Self::from_text(path, text)
@@ -62,12 +78,14 @@ impl File {
             let root = Node::table(&table);
             return Ok(Self { path, text, root });
         }
-        let problem = |error: &toml::de::Error| Problem {
-            file: Some(path.clone()),
-            position: error.span().map(|span| position(&text, &span)),
-            ..Problem::new("", error.message().replace('\n', ", "), "")
-        };
-        Err(errors.iter().take(MAX_PROBLEMS).map(problem).collect())
+        let mut problems: Vec<Problem> = errors
+            .iter()
+            .take(MAX_PROBLEMS)
+            .map(|error| syntax(&path, &text, error))
+            .collect();
+        problems.sort_by_key(|problem| problem.position);
+        problems.dedup();
+        Err(problems)
     }
 
     /// Turns the file into `T`.
@@ -110,6 +128,39 @@ impl File {
             problem.position = Some(position(&self.text, &span));
         }
         problem
+    }
+}
+
+/// One byte more than a configuration has shows that the file is too large.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What the parser says, with what stands there.
+fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
+    let message = error.message().replace('\n', ", ");
+    let (what, expected) = message.split_once(", expected ").unwrap_or((&message, ""));
+    let there = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+    let there: String = there
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(EXCERPT)
+        .collect();
+    let what = if there.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what} at `{there}`")
+    };
+    Problem {
+        file: Some(path.to_owned()),
+        position: error.span().map(|span| position(text, &span)),
+        ..Problem::new("", what, expected)
     }
 }
 

@@ -1,11 +1,18 @@
 //! One thing that is wrong with a configuration: where, what, and what would be right.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt::{self, Write as _},
+    path::PathBuf,
+};
 
 /// `EX_CONFIG`: how a program ends whose configuration is refused.
 pub const EXIT_BAD_CONFIGURATION: u8 = 78;
 
+/// The most of a text that is shown: what a file holds may be long.
+const SHOWN: usize = 500;
+
 /// Shown as `file:line:column: key: what; expected ...`; parts that are not known are left out.
+/// It takes one line, whatever the file holds: what would break it, or act on a terminal, is escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// `None`: it comes from a flag, the environment or a default.
@@ -44,20 +51,39 @@ impl fmt::Display for Problem {
             f.write_str(" ")?;
         }
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            printable(&self.key, f)?;
+            f.write_str(": ")?;
         }
-        f.write_str(&self.what)?;
+        printable(&self.what, f)?;
         if !self.expected.is_empty() {
+            // Words of the program, not of the file: lists of keys are told to their end.
             write!(f, "; expected {}", self.expected)?;
         }
         Ok(())
     }
 }
 
-/// Writes each problem to standard error, one line each, and says how the process should end.
+fn printable(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (at, char) in text.chars().enumerate() {
+        if at == SHOWN {
+            return f.write_char('…');
+        }
+        match char {
+            // Quotes stay as they are: only what is not printed by itself is escaped.
+            '"' | '\'' | '\\' => f.write_char(char)?,
+            _ => write!(f, "{}", char.escape_debug())?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes each problem to standard error, one line each, those of a file in its order, and says how the process
+/// should end.
 #[must_use]
 pub fn report(problems: &[Problem]) -> std::process::ExitCode {
-    for problem in problems {
+    let mut in_order: Vec<&Problem> = problems.iter().collect();
+    in_order.sort_by_key(|problem| problem.position.unwrap_or((usize::MAX, 0)));
+    for problem in in_order {
         eprintln!("{problem}");
     }
     std::process::ExitCode::from(EXIT_BAD_CONFIGURATION)

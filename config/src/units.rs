@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-/// Reads a duration such as `10s`, `500ms` or `1m 30s`.
+/// The longest that anything is set to. Instants so far ahead exist on every machine; those of centuries do not.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Reads a duration such as `10s`, `500ms` or `1m 30s`, of at most 365 days.
 ///
 /// # Errors
 /// Says what was wrong and gives an example.
@@ -12,7 +15,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return Err(wrong(format!("`{text}` has no unit")));
     }
-    humantime::parse_duration(text).map_err(|error| wrong(format!("`{text}` is no duration: {error}")))
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| wrong(format!("`{text}` is no duration: {error}")))?;
+    if duration > LONGEST {
+        return Err(format!("`{text}` is too long; expected at most 365 days"));
+    }
+    Ok(duration)
 }
 
 /// Reads a size in bytes such as `4 MiB`, `64KiB`, `1GB` or `65536`.

@@ -99,12 +99,77 @@ fn every_problem_is_told_at_once_in_the_order_of_the_file() {
             "a.toml:1:17: drain_timeout: is integer `30`; expected a duration with a unit, such as \"10s\" or \
              \"500ms\"",
             "a.toml:2:10: format: unknown value `jsn`, did you mean `json`?; expected one of `text`, `json`",
-            "a.toml:3:19: max_concurrency: is string \"nine\"; expected u32",
+            "a.toml:3:19: max_concurrency: is string \"nine\"; expected a whole number from 0 to 4294967295",
             "a.toml:4:14: max_result: is integer `-1`; expected a size in bytes, such as 65536 or \"4 MiB\"",
             "a.toml:6:8: tools.root: is integer `7`; expected a string",
             "a.toml:7:15: tools.hosts[1]: is integer `2`; expected a string",
             "a.toml:8:1: tools.zzz: unknown key; expected one of `root`, `hosts`",
         ]
+    );
+}
+
+#[test]
+fn a_list_is_no_table() {
+    assert_eq!(
+        problems("tools = [\"/srv\", []]\nlabels = 1\n"),
+        [
+            "a.toml:1:9: tools: is a list; expected a table",
+            "a.toml:2:10: labels: is integer `1`; expected a table",
+        ]
+    );
+}
+
+#[test]
+fn a_problem_takes_one_line_and_acts_on_no_terminal() {
+    let problems = problems("\"a\\nb\\u001b[31m\" = 1\nformat = \"\\u001b[31m\"\n");
+    assert!(
+        problems[0].starts_with("a.toml:1:1: a\\nb\\u{1b}[31m: unknown key"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[1].starts_with("a.toml:2:10: format: unknown value `\\u{1b}[31m`"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn syntax_errors_come_once_in_the_order_of_the_file_with_what_stands_there() {
+    assert_eq!(
+        problems("format = \ndrain_timeout = 10 s\n[tools]\nroot = \"a\"\nroot = \"b\"\n"),
+        [
+            "a.toml:1:10: string values must be quoted; expected literal string",
+            "a.toml:2:17: string values must be quoted at `10 s`; expected literal string",
+            "a.toml:5:1: duplicate key at `root`",
+        ]
+    );
+}
+
+#[test]
+fn a_file_is_read_up_to_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = folder.path().join("endless.toml");
+    std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+    let problems = load::<Settings>(&endless).unwrap_err();
+    assert!(
+        problems[0]
+            .to_string()
+            .ends_with("is larger than 1 MiB; expected a TOML file of at most 1 MiB"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_utf_8_are_told_with_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, b"format = \"text\"\nlabels.zone = \"\xff\"\n").unwrap();
+    let problems = load::<Settings>(&path).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        format!(
+            "{}:2:16: is not UTF-8 here; expected a TOML file in UTF-8",
+            path.display()
+        )
     );
 }
 
@@ -122,11 +187,16 @@ fn a_duration_without_a_unit_is_refused_also_as_text() {
 fn a_number_that_does_not_fit_is_told_where_it_stands() {
     assert_eq!(
         problems("max_concurrency = 4294967296"),
-        ["a.toml:1:19: max_concurrency: is integer `4294967296`; expected u32"]
+        [
+            "a.toml:1:19: max_concurrency: is integer `4294967296`; expected a whole number from 0 to 4294967295"
+        ]
     );
     assert_eq!(
         problems("max_concurrency = 99999999999999999999"),
-        ["a.toml:1:19: max_concurrency: is `99999999999999999999`; expected u32"]
+        [
+            "a.toml:1:19: max_concurrency: is `99999999999999999999`; expected a whole number from 0 to \
+             4294967295"
+        ]
     );
 }
 

@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// The service, for a server.
+#[derive(Clone)]
 pub(crate) struct Admin(pub(crate) Handle);
 
 #[async_trait]
@@ -36,10 +37,11 @@ impl AdminService for Admin {
         &self,
         request: Request<v1::DrainWorkerRequest>,
     ) -> Result<Response<v1::DrainWorkerResponse>, Status> {
+        let caller = self.0.caller(request.extensions());
         let v1::DrainWorkerRequest { worker, resume } = request.into_inner();
         let drained = self
             .0
-            .drain_worker(&worker, resume)
+            .drain_worker(&worker, resume, caller)
             .await
             .map_err(|error| refusal(&error))?;
         Ok(Response::new(v1::DrainWorkerResponse {

@@ -9,6 +9,8 @@ use std::{
 use toolwave_proto::v1;
 use toolwave_scheduler::ToolKey;
 
+use crate::tenants::Caller;
+
 mod declaration;
 
 pub use declaration::{DeclarationError, DeclaredTool, SCHEMA_BYTES};
@@ -16,6 +18,8 @@ pub use declaration::{DeclarationError, DeclaredTool, SCHEMA_BYTES};
 /// Names that were called and never declared, kept at once. A client may call any name, so memory for them is
 /// bounded: the oldest is forgotten, and a call that still waits under it ends as if nobody hosted its tool.
 const UNDECLARED_NAMES: usize = 65_536;
+/// The key of every name that a client may not use: no worker ever declares it.
+const HIDDEN: ToolKey = ToolKey(u32::MAX);
 /// Names that are offered instead of one that is not known.
 const NEAREST: usize = 3;
 /// Names further off than this are no help.
@@ -24,8 +28,10 @@ const ALIKE: f64 = 0.75;
 /// A snapshot. Cheap to make: tools are shared with the one before.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    tools: HashMap<Arc<str>, Arc<DeclaredTool>>,
+    tools: Arc<HashMap<Arc<str>, Arc<DeclaredTool>>>,
     names: Arc<Mutex<Names>>,
+    /// Whose view it is: tools that they may not name are not there. `None`: the coordinator's own.
+    seen_by: Option<Box<Caller>>,
 }
 
 /// What a declaration came to.
@@ -68,7 +74,7 @@ impl Catalogue {
         let key = self.names().declare(&name);
         let tool = Arc::new(DeclaredTool::compile(tool, key, before.map(AsRef::as_ref))?);
         let mut catalogue = self.clone();
-        catalogue.tools.insert(name, tool.clone());
+        Arc::make_mut(&mut catalogue.tools).insert(name, tool.clone());
         Ok(Declared {
             catalogue,
             tool,
@@ -76,16 +82,33 @@ impl Catalogue {
         })
     }
 
+    /// The same for a client: a tool that it may not name is as one that nobody declared, whatever is asked.
+    pub(crate) fn seen_by(self: &Arc<Self>, caller: &Caller) -> Arc<Self> {
+        if caller.may_name_all() {
+            return self.clone();
+        }
+        Arc::new(Self {
+            tools: self.tools.clone(),
+            names: self.names.clone(),
+            seen_by: Some(Box::new(caller.clone())),
+        })
+    }
+
     /// What is declared under a name.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Arc<DeclaredTool>> {
-        self.tools.get(name)
+        self.tools.get(name).filter(|_| self.shows(name))
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        self.seen_by.as_ref().is_none_or(|caller| caller.may_name(name))
     }
 
     /// All tools, sorted by name.
     #[must_use]
     pub fn tools(&self) -> Vec<&Arc<DeclaredTool>> {
-        let mut tools: Vec<_> = self.tools.values().collect();
+        let shown = self.tools.values().filter(|tool| self.shows(&tool.proto.name));
+        let mut tools: Vec<_> = shown.collect();
         tools.sort_unstable_by(|a, b| a.proto.name.cmp(&b.proto.name));
         tools
     }
@@ -93,6 +116,10 @@ impl Catalogue {
     /// The key of a name, declared or not.
     #[must_use]
     pub fn key(&self, name: &Arc<str>) -> ToolKey {
+        // Not yet declared counts too: once it is, the client may name it no more than before.
+        if !self.shows(name) {
+            return HIDDEN;
+        }
         match self.tools.get(name) {
             Some(tool) => tool.key,
             None => self.names().undeclared(name),
@@ -111,6 +138,7 @@ impl Catalogue {
         let mut alike: Vec<(f64, &Arc<str>)> = self
             .tools
             .keys()
+            .filter(|known| self.shows(known))
             .map(|known| (strsim::jaro_winkler(name, known), known))
             .filter(|(likeness, _)| *likeness >= ALIKE)
             .collect();

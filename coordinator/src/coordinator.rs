@@ -1,23 +1,32 @@
 //! A running coordinator: its parts put together, and ended in order.
 
 use std::{
+    io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use tokio::sync::mpsc;
+use futures_util::Stream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use toolwave_scheduler::Scheduler;
 use uuid::Uuid;
 
 use crate::{
     admin::Admin,
-    config::Config,
+    audit::{Audit, Event, Writer},
+    config::{Config, Wrong},
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Shared},
-    server::{STOP_AT_LEAST, STOP_WITHIN, Services, Serving},
+    identity::Identities,
+    server::{Entrance, STOP_AT_LEAST, STOP_WITHIN, Services, Serving, stream},
+    tenants::Allowances,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
@@ -35,6 +44,8 @@ pub struct Coordinator {
     /// Readers of sessions.
     readers: TaskTracker,
     drain_timeout: Duration,
+    /// Last, so that what the others record at their end is written.
+    auditor: Writer,
 }
 
 /// Why a coordinator did not start.
@@ -50,6 +61,14 @@ pub enum StartError {
         /// What would be right.
         expected: String,
     },
+    /// Records cannot be kept.
+    #[error("the audit's file {file} cannot be used: {source}", file = .file.display())]
+    Audit {
+        /// Where they were to go.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// It cannot listen.
     #[error("cannot listen on {listen}: {source}")]
     Listen {
@@ -58,6 +77,9 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The files of its TLS changed since the configuration was checked, and cannot be used.
+    #[error("TLS cannot be served: {0}")]
+    Tls(String),
     /// The contract in this build does not describe itself.
     #[error("reflection cannot be served: {0}")]
     Reflection(String),
@@ -86,23 +108,44 @@ pub enum Failure {
 // === impl Coordinator ===
 
 impl Coordinator {
-    /// Binds `config.listen` and serves in background tasks, which it owns.
+    /// Binds `config.listen`, and `config.worker_listen` where it is set, and serves in background tasks, which it owns.
     ///
     /// # Errors
     /// The configuration is wrong, or the address is not to be had.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        if let Some(wrong) = config.check().into_iter().next() {
-            return Err(StartError::Config {
-                key: wrong.key,
-                what: wrong.what,
-                expected: wrong.expected,
-            });
-        }
+        check(&config)?;
+        let entrances = Entrance::bind(&config).await?;
+        Self::serve(config, entrances).await
+    }
+
+    /// Serves what is accepted elsewhere, such as on a simulated network: streams of bytes, each with the address
+    /// of its other end. Nothing is bound: `config.listen` is only the address that it says it has, `worker_listen` is
+    /// not used, and everybody comes in here. TLS and limits are those of `listen`.
+    ///
+    /// # Errors
+    /// The configuration is wrong.
+    pub async fn start_on<IO>(
+        config: Config,
+        incoming: impl Stream<Item = io::Result<(IO, SocketAddr)>> + Send + 'static,
+    ) -> Result<Self, StartError>
+    where
+        IO: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        check(&config)?;
+        let entrance = Entrance::elsewhere(&config, stream::of_others(incoming))?;
+        Self::serve(config, vec![entrance]).await
+    }
+
+    async fn serve(config: Config, entrances: Vec<Entrance>) -> Result<Self, StartError> {
         let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
         let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
         let abandoned = Arc::new(Abandoned::default());
         let declarations = Arc::new(Declarations::default());
         let payload_bytes = Arc::new(AtomicU64::new(0));
+        let (audit, auditor) = Audit::open(&config.audit).map_err(|source| StartError::Audit {
+            file: config.audit.file.clone().unwrap_or_default(),
+            source,
+        })?;
         let handle = Handle::new(Shared {
             requests,
             abandoned: abandoned.clone(),
@@ -110,6 +153,8 @@ impl Coordinator {
             payload_bytes: payload_bytes.clone(),
             declarations: declarations.clone(),
             limits: config.requests.clone(),
+            allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
+            audit: audit.clone(),
         });
         let readers = TaskTracker::new();
         let workers = Workers::new(
@@ -117,16 +162,18 @@ impl Coordinator {
             inputs.clone(),
             declarations.clone(),
             readers.clone(),
+            audit.clone(),
         );
         let services = Services {
+            identities: Arc::new(Identities::start(&config).map_err(first_problem)?),
             executions: Executions::new(handle.clone()),
             sessions: Sessions(Arc::new(workers)),
             admin: Admin(handle.clone()),
         };
-        let serving = Serving::start(&config, services).await?;
+        let serving = Serving::start(&config, services, entrances).await?;
         let attempt_timeout = config.default_timeout;
         let driver = Driver::new(
-            Scheduler::new(config.scheduler()),
+            Scheduler::new(seeded(config.scheduler())),
             Terms {
                 max_payload_bytes: config.max_payload_bytes,
                 attempt_timeout,
@@ -134,6 +181,7 @@ impl Coordinator {
             declarations.clone(),
             payload_bytes,
             Resolving::start(&inputs, &declarations, attempt_timeout),
+            audit.clone(),
         );
         let run = driver.run(Inputs {
             inputs: from_sessions,
@@ -147,9 +195,12 @@ impl Coordinator {
             health.not_serving().await;
             ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned())
         }));
-        tracing::info!(address = %serving.address, "coordinator listens");
+        audit.record(|| Event::CoordinatorStarted {
+            address: serving.address().into(),
+        });
         Ok(Self {
             handle,
+            auditor,
             serving,
             driver,
             readers,
@@ -157,10 +208,22 @@ impl Coordinator {
         })
     }
 
-    /// Where it listens.
+    /// What its edge is made of.
+    #[cfg(test)]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Where clients come in.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.serving.address
+        self.serving.address()
+    }
+
+    /// Where workers come in: where clients do, unless `worker_listen` is set.
+    #[must_use]
+    pub fn worker_address(&self) -> SocketAddr {
+        self.serving.worker_address()
     }
 
     /// Ends when the coordinator ended by itself. Safe to cancel.
@@ -174,7 +237,7 @@ impl Coordinator {
     /// Drains: it serves no health check, accepts no execution, tells the workers, lets executions end for up
     /// to `drain_timeout`, cancels the rest, closes what is open: a second after that time at the latest, unless
     /// it cannot answer at all. Never hangs.
-    pub async fn shutdown(self) -> DrainReport {
+    pub async fn shutdown(mut self) -> DrainReport {
         let asked_at = tokio::time::Instant::now();
         self.serving.health().not_serving().await;
         let drained = self.handle.drain(RECONNECT_AFTER);
@@ -192,6 +255,9 @@ impl Coordinator {
         self.serving.stop(left.clamp(STOP_AT_LEAST, STOP_WITHIN)).await;
         self.readers.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.readers.wait()).await;
+        self.handle.audit().record(|| Event::CoordinatorStopped);
+        // It blocks, for a short while.
+        let _ = tokio::task::spawn_blocking(move || self.auditor.close()).await;
         tracing::info!(finished, executions_cut, "coordinator ended");
         DrainReport {
             finished,
@@ -200,13 +266,36 @@ impl Coordinator {
     }
 }
 
-/// Executions of an earlier coordinator, of which a worker may still speak, have other keys.
-fn first_execution() -> u64 {
-    let random = Uuid::new_v4().as_u64_pair().0 >> 44;
-    (random << 32) + 1
+fn check(config: &Config) -> Result<(), StartError> {
+    match config.check() {
+        wrong if wrong.is_empty() => Ok(()),
+        wrong => Err(first_problem(wrong)),
+    }
 }
 
-fn terms(config: &Config) -> SessionTerms {
+fn first_problem(wrong: Vec<Wrong>) -> StartError {
+    let Wrong { key, what, expected } = wrong.into_iter().next().unwrap_or_else(|| Wrong {
+        key: "",
+        what: "the configuration is wrong".into(),
+        expected: "one that `--check-config` finds good".into(),
+    });
+    StartError::Config { key, what, expected }
+}
+
+/// Executions of an earlier coordinator, of which a worker may still speak, have other keys.
+fn first_execution() -> u64 {
+    ((fastrand::u64(..) >> 44) << 32) + 1
+}
+
+/// Placement and backoff of their own, from the thread's generator: a test that seeds it sees the same again.
+fn seeded(config: toolwave_scheduler::Config) -> toolwave_scheduler::Config {
+    toolwave_scheduler::Config {
+        seed: fastrand::u64(..),
+        ..config
+    }
+}
+
+pub(crate) fn terms(config: &Config) -> SessionTerms {
     SessionTerms {
         coordinator_id: Uuid::new_v4().to_string().into(),
         register_within: config.register_timeout,

@@ -9,6 +9,7 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 use crate::{
     execution::{text::clipped, violations::Violations},
     handle::SubmitError,
+    tenants::Quota,
 };
 
 /// `google.rpc.ErrorInfo.domain` of every error.
@@ -83,12 +84,20 @@ reasons! {
     BadResponseLimit "BAD_RESPONSE_LIMIT" INVALID, "max_response_bytes is too small to hold any answer.";
     BadDeadline "BAD_DEADLINE" INVALID, "The grpc-timeout header cannot be read.";
     BadTarget "BAD_TARGET" INVALID, "The request does not say which execution or worker it means.";
-    DeadlineExpired "DEADLINE_EXPIRED" Place::Rpc(Code::DeadlineExceeded), "The RPC's deadline had passed when it arrived.";
+    NoCredentials "NO_CREDENTIALS" Place::Rpc(Code::Unauthenticated), "The coordinator asks its clients, or its workers, who they are, and the request carries neither a token nor a certificate that names anybody.";
+    BadToken "BAD_TOKEN" Place::Rpc(Code::Unauthenticated), "The token is not known, expired, not meant for this coordinator, or malformed: one text for all of these; the coordinator's log has the cause.";
+    NotPermitted "NOT_PERMITTED" Place::Rpc(Code::PermissionDenied), "It is known who asks, and they may not use this service.";
+    IdentityMismatch "IDENTITY_MISMATCH" Place::Rpc(Code::PermissionDenied), "A worker registers under a name that its certificate's identity may not use.";
+    ToolsNotPermitted "TOOLS_NOT_PERMITTED" Place::Rpc(Code::PermissionDenied), "A worker whose identity is `strict` offers tools that it may not.";
+    WorkerIdTaken "WORKER_ID_TAKEN" Place::Rpc(Code::AlreadyExists), "A worker of another identity has the name, or is still waited for.";
+    DeadlineExpired "DEADLINE_EXPIRED" Place::Rpc(Code::DeadlineExceeded), "The RPC's deadline had passed when it arrived, or passed before there was anything to answer.";
     IdempotencyKeyReused "IDEMPOTENCY_KEY_REUSED" Place::Rpc(Code::AlreadyExists), "The idempotency key belongs to a request with another body.";
     ExecutionNotFound "EXECUTION_NOT_FOUND" Place::Rpc(Code::NotFound), "No execution of this id or key is known.";
     WorkerNotFound "WORKER_NOT_FOUND" Place::Rpc(Code::NotFound), "No worker of this name is known.";
     QueueFull "QUEUE_FULL" Place::Rpc(Code::ResourceExhausted), "Too many calls wait already; try again after the time given.";
     PayloadsFull "PAYLOADS_FULL" Place::Rpc(Code::ResourceExhausted), "Parameters and results held have reached their bound in bytes; try again after the time given.";
+    TenantQuota "TENANT_QUOTA" Place::Rpc(Code::ResourceExhausted), "The tenant is at a limit of its own, which QuotaFailure names; try again after the time given, or never where none is.";
+    AuditUnavailable "AUDIT_UNAVAILABLE" Place::Rpc(Code::Unavailable), "Records of executions are required and cannot be written now; try again after the time given.";
     Draining "DRAINING" Place::Rpc(Code::Unavailable), "The coordinator is about to stop and accepts nothing new; try again after the time given.";
     CoordinatorStopped "COORDINATOR_STOPPED" Place::Rpc(Code::Unavailable), "The coordinator stopped before the execution had ended; calls in flight may have run.";
     UnknownTool "UNKNOWN_TOOL" Place::Call("REJECTED"), "No worker declared the tool.";
@@ -116,6 +125,16 @@ reasons! {
     WorkerLost "WORKER_LOST" Place::Call("UNAVAILABLE or UNKNOWN"), "The worker was lost with the attempt; UNKNOWN where the call is not safe to repeat.";
 }
 
+impl Reason {
+    /// Of the RPC that it refuses.
+    fn code(self) -> Code {
+        match self.place() {
+            Place::Rpc(code) => code,
+            Place::Call(_) => Code::Internal,
+        }
+    }
+}
+
 /// A request that is refused as a whole: nothing of it has run.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
@@ -125,6 +144,9 @@ pub enum RequestError {
     /// Its deadline had passed when it came.
     #[error("the deadline of the RPC had passed when it arrived: nothing was accepted")]
     DeadlineExpired,
+    /// Its deadline passed before there was an answer, on the way of its message for instance.
+    #[error("the deadline of the RPC passed before there was an answer")]
+    DeadlinePassed,
     /// Its idempotency key belongs to another request.
     #[error("the idempotency key was used with another body: send the same body, or another key")]
     IdempotencyKeyReused,
@@ -150,6 +172,22 @@ pub enum RequestError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The tenant is at a limit of its own.
+    #[error("{quota} ({key}): nothing was accepted{when}", key = quota.key(), when = again(*retry_after))]
+    TenantQuota {
+        /// Which, with its value.
+        quota: Quota,
+        /// When to try again; `None`: never, as the limits are.
+        retry_after: Option<Duration>,
+    },
+    /// Records are required, and cannot be written.
+    #[error(
+        "the audit cannot be written and its records are required: nothing was accepted, try again later"
+    )]
+    AuditUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The coordinator drains.
     #[error("the coordinator drains and accepts no new executions: try again, or try another one")]
     Draining {
@@ -167,12 +205,14 @@ impl RequestError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Invalid(violations) => violations.first_reason(),
-            Self::DeadlineExpired => Reason::DeadlineExpired,
+            Self::DeadlineExpired | Self::DeadlinePassed => Reason::DeadlineExpired,
             Self::IdempotencyKeyReused => Reason::IdempotencyKeyReused,
             Self::ExecutionNotFound => Reason::ExecutionNotFound,
             Self::WorkerNotFound => Reason::WorkerNotFound,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::PayloadsFull { .. } => Reason::PayloadsFull,
+            Self::TenantQuota { .. } => Reason::TenantQuota,
+            Self::AuditUnavailable { .. } => Reason::AuditUnavailable,
             Self::Draining { .. } => Reason::Draining,
             Self::CoordinatorStopped => Reason::CoordinatorStopped,
         }
@@ -184,6 +224,8 @@ impl From<SubmitError> for RequestError {
         match error {
             SubmitError::QueueFull { limit, retry_after } => Self::QueueFull { limit, retry_after },
             SubmitError::PayloadsFull { limit, retry_after } => Self::PayloadsFull { limit, retry_after },
+            SubmitError::TenantQuota { quota, retry_after } => Self::TenantQuota { quota, retry_after },
+            SubmitError::AuditUnavailable { retry_after } => Self::AuditUnavailable { retry_after },
             SubmitError::Draining { retry_after } => Self::Draining { retry_after },
             SubmitError::Closed => Self::CoordinatorStopped,
         }
@@ -217,22 +259,35 @@ impl From<RequestError> for Status {
                     format!("at most {limit} bytes may be held at once"),
                 )]);
             }
-            RequestError::Draining { retry_after } => {
+            RequestError::TenantQuota { quota, retry_after } => {
+                details.set_retry_info(*retry_after);
+                details.set_quota_failure(vec![QuotaViolation::new(quota.key(), quota.to_string())]);
+            }
+            RequestError::Draining { retry_after } | RequestError::AuditUnavailable { retry_after } => {
                 details.set_retry_info(Some(*retry_after));
             }
             RequestError::CoordinatorStopped => {
                 details.set_retry_info(Some(Duration::from_secs(1)));
             }
             RequestError::DeadlineExpired
+            | RequestError::DeadlinePassed
             | RequestError::IdempotencyKeyReused
             | RequestError::ExecutionNotFound
             | RequestError::WorkerNotFound => {}
         }
-        let code = match reason.place() {
-            Place::Rpc(code) => code,
-            Place::Call(_) => Code::Internal,
-        };
-        build(code, reason.word(), error.to_string(), details)
+        build(reason.code(), reason.word(), error.to_string(), details)
+    }
+}
+
+/// The status of a reason that stands for a whole RPC.
+pub(crate) fn refused(reason: Reason, message: impl Into<String>) -> Status {
+    build(reason.code(), reason.word(), message.into(), ErrorDetails::new())
+}
+
+fn again(retry_after: Option<Duration>) -> &'static str {
+    match retry_after {
+        Some(_) => ", try again later",
+        None => ", and with these limits never is",
     }
 }
 
@@ -240,6 +295,12 @@ impl From<RequestError> for Status {
 #[must_use]
 pub fn status(code: Code, reason: &'static str, message: impl Into<String>) -> Status {
     build(code, reason, message.into(), ErrorDetails::new())
+}
+
+/// A message that cannot be read, as the generated services answer it.
+#[must_use]
+pub fn undecodable(message: impl Into<String>) -> Status {
+    Status::internal(clipped(message.into()))
 }
 
 fn build(code: Code, reason: &str, message: String, mut details: ErrorDetails) -> Status {

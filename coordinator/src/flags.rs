@@ -18,10 +18,13 @@ pub(crate) struct Flags {
     /// Checks the configuration and ends: 0 when it is good, 78 with every problem otherwise.
     #[arg(long)]
     pub(crate) check_config: bool,
-    /// Address for clients and workers [default: 127.0.0.1:7420].
+    /// Address for clients, and for workers where they have none of their own [default: 127.0.0.1:7420].
     #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_COORDINATOR_LISTEN")]
     listen: Option<SocketAddr>,
-    /// Listens beyond loopback although there is no TLS: whoever reaches the port may run every tool.
+    /// Address for workers alone [default: none, they come in where clients do].
+    #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_COORDINATOR_WORKER_LISTEN")]
+    worker_listen: Option<SocketAddr>,
+    /// Listens beyond loopback without a check of who comes in: whoever reaches the port may run every tool.
     #[arg(long, env = "TOOLWAVE_COORDINATOR_INSECURE_ALLOW_REMOTE")]
     insecure_allow_remote: bool,
     /// Attempts in flight at once over all workers [default: 100000].
@@ -95,6 +98,7 @@ impl Flags {
         }
         config.insecure_allow_remote |= self.insecure_allow_remote;
         set(self.listen, &mut config.listen);
+        set(self.worker_listen.map(Some), &mut config.worker_listen);
         set(self.max_in_flight, &mut config.max_in_flight);
         set(self.max_queued_calls, &mut config.max_queued_calls);
         set(self.max_payload_bytes, &mut config.max_payload_bytes);

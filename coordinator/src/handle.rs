@@ -16,6 +16,7 @@ use toolwave_scheduler::{ExecutionKey, ToolStatus};
 use uuid::Uuid;
 
 use crate::{
+    audit::Audit,
     catalogue::Catalogue,
     driver::{
         feed::{Abandoned, Feed},
@@ -25,6 +26,7 @@ use crate::{
         limits::RequestLimits,
         prepared::{ExecutionNews, PreparedExecution},
     },
+    tenants::{Allowances, Caller, Quota},
     worker::declarations::Declarations,
 };
 
@@ -51,6 +53,10 @@ pub(crate) struct Shared {
     pub(crate) declarations: Arc<Declarations>,
     /// What a request may be.
     pub(crate) limits: RequestLimits,
+    /// What tenants may use.
+    pub(crate) allowances: Allowances,
+    /// Where what happens at the edge is recorded.
+    pub(crate) audit: Audit,
 }
 
 /// An accepted execution, watched. Dropped before its end, it cancels the execution: its client is gone.
@@ -63,7 +69,7 @@ pub struct Ticket {
 }
 
 /// Why an execution was not accepted; nothing of it has run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum SubmitError {
     /// Too many calls wait.
     #[error("the queue is full: at most {limit} calls wait at once")]
@@ -78,6 +84,20 @@ pub enum SubmitError {
     PayloadsFull {
         /// The bound, in bytes.
         limit: u64,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The tenant is at a limit of its own.
+    #[error("{quota}")]
+    TenantQuota {
+        /// Which, with its value.
+        quota: Quota,
+        /// When to try again; `None`: as the limits are, it is never accepted.
+        retry_after: Option<Duration>,
+    },
+    /// Its records would have no place in the audit, which are required.
+    #[error("the audit cannot be written, and its records are required")]
+    AuditUnavailable {
         /// When to try again.
         retry_after: Duration,
     },
@@ -132,6 +152,16 @@ impl Handle {
         self.shared.declarations.current()
     }
 
+    /// Who sent a request, and what its tenant may use.
+    pub(crate) fn caller(&self, extensions: &tonic::Extensions) -> Caller {
+        self.shared.allowances.caller(extensions)
+    }
+
+    /// Where what happens at the edge is recorded.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.shared.audit
+    }
+
     /// What a request may be.
     #[must_use]
     pub fn request_limits(&self) -> &RequestLimits {
@@ -142,7 +172,11 @@ impl Handle {
     ///
     /// # Errors
     /// It was not accepted, and nothing of it runs.
-    pub async fn submit(&self, execution: PreparedExecution) -> Result<Ticket, SubmitError> {
+    pub(crate) async fn submit(
+        &self,
+        execution: PreparedExecution,
+        caller: Caller,
+    ) -> Result<Ticket, SubmitError> {
         let key = ExecutionKey(self.shared.next_execution.fetch_add(1, Ordering::Relaxed));
         let uuid = Uuid::new_v4();
         let mut text = Uuid::encode_buffer();
@@ -160,6 +194,7 @@ impl Handle {
             uuid: uuid.as_u128(),
             id,
             execution,
+            caller,
             feed: feed.clone().into(),
         };
         match self
@@ -181,15 +216,19 @@ impl Handle {
         Ok(ticket)
     }
 
-    /// Ends an execution early.
+    /// Ends an execution of the caller's tenant early.
     ///
     /// # Errors
-    /// No execution has this id, or it ended so long ago that it is forgotten.
-    pub async fn cancel(&self, execution_id: &str) -> Result<Cancelled, UnknownExecution> {
+    /// No execution of the tenant has this id, or it ended so long ago that it is forgotten.
+    pub(crate) async fn cancel(
+        &self,
+        execution_id: &str,
+        caller: Caller,
+    ) -> Result<Cancelled, UnknownExecution> {
         let id = Uuid::try_parse(execution_id)
             .map_err(|_| UnknownExecution)?
             .as_u128();
-        self.ask(|reply| Request::Cancel { id, reply })
+        self.ask(|reply| Request::Cancel { id, caller, reply })
             .await
             .unwrap_or(Err(UnknownExecution))
     }
@@ -209,10 +248,12 @@ impl Handle {
         &self,
         worker: &str,
         resume: bool,
+        caller: Caller,
     ) -> Result<DrainedWorker, WorkerRequestError> {
         self.ask(|reply| Request::DrainWorker {
             worker: worker.into(),
             resume,
+            caller,
             reply,
         })
         .await

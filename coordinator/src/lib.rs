@@ -3,16 +3,23 @@
 //! [`Coordinator::start`] runs all of it in tasks that it owns. Requests are checked in [`execution`], state is
 //! kept by one driver task behind [`handle::Handle`], workers come in through sessions.
 
+#[cfg(test)]
+extern crate self as toolwave_coordinator;
+
 mod admin;
+pub mod audit;
 pub mod catalogue;
 pub mod config;
 mod coordinator;
 mod driver;
 pub mod error;
 pub mod execution;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod handle;
 pub mod identity;
 mod server;
+pub mod tenants;
 mod wire;
 mod worker;
 

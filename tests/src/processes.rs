@@ -21,10 +21,11 @@ use crate::{
 /// A folder of binaries that are built already; nothing is built then.
 const FOLDER_VARIABLE: &str = "TOOLWAVE_BINARIES";
 /// Those whose binaries are run.
-const PACKAGES: [&str; 3] = [
+const PACKAGES: [&str; 4] = [
     "toolwave-coordinator",
     "toolwave-worker",
     "toolwave-example-own-tools",
+    "toolwave-tests",
 ];
 
 /// How binaries are built.

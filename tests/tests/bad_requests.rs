@@ -9,7 +9,7 @@ use toolwave_proto::v1::{
     self, admin_service_client::AdminServiceClient, call_result::ResultForm,
     execution_service_client::ExecutionServiceClient,
 };
-use toolwave_tests::{Cluster, DeclaredTool, PATIENCE};
+use toolwave_tests::{Cluster, DeclaredTool, PATIENCE, check_page, code_word};
 use toolwave_worker::tools::{Builtin, builtin_tools};
 
 #[path = "bad_requests/page.rs"]
@@ -91,16 +91,7 @@ fn every_row_says_what_comes_back_and_every_reason_is_documented() {
 
 #[test]
 fn the_page_of_errors_is_up_to_date() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
-    let page = page::page(&rows());
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::write(path, &page).expect("the page can be written");
-    }
-    let there = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        there == page,
-        "docs/errors.md is stale: run with UPDATE_GENERATED=1"
-    );
+    check_page("docs/errors.md", &page::page(&rows()));
 }
 
 async fn send(url: &str, mut client: Client, row: &Row) -> Result<v1::ExecuteParallelResponse, Status> {
@@ -201,7 +192,7 @@ fn check(expected: &Expected, outcome: Result<v1::ExecuteParallelResponse, Statu
 }
 
 fn check_status(expected: &Expected, code: &str, status: &Status) -> Result<(), String> {
-    let found = page::word(status.code());
+    let found = code_word(status.code());
     ensure(found == *code, || format!("{found}: {}", status.message()))?;
     ensure(status.message().len() <= 512, || {
         "a message over 512 bytes".into()

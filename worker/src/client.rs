@@ -1,13 +1,11 @@
 //! Dials the coordinator and opens a session; says how long to wait before the next try.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{
-    Streaming,
-    transport::{Endpoint, Uri},
-};
+use tonic::{Streaming, transport::Endpoint};
+use toolwave_link::{Address, Link, Tls};
 use toolwave_proto::{
     http2,
     v1::{
@@ -23,7 +21,6 @@ use crate::{
 
 /// The largest message that either side sends.
 pub(crate) const MAX_MESSAGE: usize = 16 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the first frame to its answer; below the time after which a worker fences itself.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Both hold while the stream is idle too: without them neither end would notice a cable that was pulled.
@@ -44,51 +41,32 @@ pub(crate) struct Opened {
     pub(crate) asked_at: Instant,
 }
 
-/// Where to dial. `url` may leave out `http://`.
-pub(crate) fn endpoint(url: &str) -> Result<Endpoint, BuildError> {
-    let wrong = |reason: &str| BuildError::Coordinator {
-        url: url.to_owned(),
-        reason: reason.to_owned(),
+/// The way to the coordinator. `url` may leave out `http://`.
+pub(crate) fn link(url: &str, tls: Tls) -> Result<Link, BuildError> {
+    let full = match url.contains("://") {
+        true => url.to_owned(),
+        false => format!("http://{url}"),
     };
-    let full = if url.contains("://") {
-        url.to_owned()
-    } else {
-        format!("http://{url}")
-    };
-    let uri: Uri = full
-        .parse()
-        .map_err(|error: tonic::codegen::http::uri::InvalidUri| wrong(&error.to_string()))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(wrong("TLS is not spoken by this build")),
-        _ => return Err(wrong("the scheme is unknown")),
-    }
-    if uri.host().is_none_or(str::is_empty) {
-        return Err(wrong("it has no host"));
-    }
-    if uri.port_u16().is_none() {
-        return Err(wrong("it has no port"));
-    }
-    if uri.path() != "/" || uri.query().is_some() {
-        return Err(wrong("it has a path"));
-    }
-    Ok(Endpoint::from(uri)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
+    let address = Address::parse(&full).map_err(|error| BuildError::Coordinator {
+        url: error.address,
+        reason: error.reason,
+    })?;
+    Link::try_new(&address, tls, tuned).map_err(|problems| BuildError::Tls { problems: problems.0 })
+}
+
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(http2::STREAM_WINDOW)
         .initial_connection_window_size(http2::CONNECTION_WINDOW)
-        .max_frame_size(http2::LARGEST_FRAME))
+        .max_frame_size(http2::LARGEST_FRAME)
 }
 
 /// Connects, registers and waits for the answer.
-pub(crate) async fn open(endpoint: Endpoint, register: Register) -> Result<Opened, SessionError> {
-    let channel = endpoint
-        .connect()
-        .await
-        .map_err(|error| SessionError::Connect(chain(&error)))?;
+pub(crate) async fn open(link: Link, register: Register) -> Result<Opened, SessionError> {
+    let channel = link.connect().await.map_err(SessionError::Link)?;
     let mut client = WorkerServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
@@ -111,10 +89,7 @@ pub(crate) async fn open(endpoint: Endpoint, register: Register) -> Result<Opene
     let (incoming, first) = tokio::time::timeout(REGISTER_TIMEOUT, answer)
         .await
         .map_err(|_| SessionError::NoAnswer(REGISTER_TIMEOUT))?
-        .map_err(|status: tonic::Status| SessionError::Refused {
-            code: status.code(),
-            message: status.message().to_owned(),
-        })?;
+        .map_err(|status: tonic::Status| refused(&link, &status))?;
     let mut first = first.ok_or(SessionError::Ended)?;
     let Some(registered) = first.registered.take() else {
         return Err(SessionError::Protocol(
@@ -129,6 +104,20 @@ pub(crate) async fn open(endpoint: Endpoint, register: Register) -> Result<Opene
         first,
         asked_at,
     })
+}
+
+/// What the coordinator said, or why it could not say it.
+fn refused(link: &Link, status: &tonic::Status) -> SessionError {
+    if status.source().is_none() {
+        return SessionError::Refused {
+            code: status.code(),
+            message: status.message().to_owned(),
+        };
+    }
+    match link.failure() {
+        Some(failure) => SessionError::Link(failure),
+        None => SessionError::Broken(chain(status)),
+    }
 }
 
 fn check(registered: &Registered) -> Result<(), SessionError> {
@@ -208,20 +197,16 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_dialled_is_refused_with_the_reason() {
         for (url, reason) in [
-            ("https://host:1", "TLS"),
-            ("ftp://host:1", "scheme"),
-            ("http://host", "no port"),
-            ("http://host:1/path", "path"),
-            ("http://:1", ""),
-            ("http://a b:1", ""),
+            ("ftp://host:1", "expected http://host:1 or https://host:1"),
+            ("http://host", "expected http://host:7420"),
+            ("http://host:1/path", "expected http://HOST:PORT"),
+            ("http://:1", "expected http://HOST:PORT"),
+            ("http://a b:1", "expected http://HOST:PORT"),
         ] {
-            let text = endpoint(url).unwrap_err().to_string();
-            assert!(
-                text.contains(reason) && text.contains("expected http://HOST:PORT"),
-                "{url}: {text}"
-            );
+            let text = link(url, Tls::new()).unwrap_err().to_string();
+            assert!(text.contains(reason), "{url}: {text}");
         }
-        assert!(endpoint("127.0.0.1:7420").is_ok());
-        assert!(endpoint("http://[::1]:7420/").is_ok());
+        assert!(link("127.0.0.1:7420", Tls::new()).is_ok());
+        assert!(link("http://[::1]:7420/", Tls::new()).is_ok());
     }
 }

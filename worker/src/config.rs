@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
 use toolwave_worker::{
+    Tls,
     tools::{Allow, Builtin},
     worker::{DEFAULT_COORDINATOR, DEFAULT_DRAIN_TIMEOUT, DEFAULT_MAX_PAYLOAD, DEFAULT_SLOTS},
 };
@@ -36,6 +37,22 @@ pub(crate) struct Arguments {
     /// Where the coordinator listens [default: http://127.0.0.1:7420]
     #[arg(long, value_name = "URL", env = "TOOLWAVE_WORKER_COORDINATOR")]
     coordinator: Option<String>,
+
+    /// The CA of an https coordinator, in a PEM file; no other is trusted then [default: the system's]
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_WORKER_TLS_CA")]
+    tls_ca: Option<PathBuf>,
+
+    /// Certificate that proves to the coordinator which worker this is, in a PEM file
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_WORKER_TLS_CERTIFICATE")]
+    tls_certificate: Option<PathBuf>,
+
+    /// The certificate's key, in a PEM file that nobody else can read
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_WORKER_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+
+    /// Name that the coordinator's certificate must have [default: the host of its address]
+    #[arg(long, value_name = "NAME", env = "TOOLWAVE_WORKER_TLS_SERVER_NAME")]
+    tls_server_name: Option<String>,
 
     /// Name in the cluster, stable over restarts [default: the host's name and the process's number]
     #[arg(long, env = "TOOLWAVE_WORKER_NAME")]
@@ -106,6 +123,7 @@ pub(crate) enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) coordinator: String,
+    pub(crate) tls: TlsFiles,
     pub(crate) name: Option<String>,
     pub(crate) slots: u32,
     pub(crate) labels: BTreeMap<String, String>,
@@ -121,6 +139,35 @@ pub(crate) struct Config {
     pub(crate) builtin: Builtin,
 }
 
+/// The table `tls`: whom to trust and what to show, where the coordinator's address is `https`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    server_name: Option<String>,
+}
+
+impl TlsFiles {
+    pub(crate) fn settings(&self) -> Tls {
+        let mut tls = Tls::new();
+        if let Some(path) = &self.ca {
+            tls = tls.ca_file(path);
+        }
+        if let Some(path) = &self.certificate {
+            tls = tls.certificate_file(path);
+        }
+        if let Some(path) = &self.key {
+            tls = tls.key_file(path);
+        }
+        if let Some(name) = &self.server_name {
+            tls = tls.server_name(name);
+        }
+        tls
+    }
+}
+
 /// The table `log`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -133,6 +180,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             coordinator: DEFAULT_COORDINATOR.to_owned(),
+            tls: TlsFiles::default(),
             name: None,
             slots: DEFAULT_SLOTS,
             labels: BTreeMap::new(),
@@ -202,6 +250,17 @@ impl Config {
             }
         };
         set("--coordinator", put(&mut self.coordinator, arguments.coordinator));
+        let tls = &mut self.tls;
+        set("--tls-ca", put(&mut tls.ca, arguments.tls_ca.map(Some)));
+        set(
+            "--tls-certificate",
+            put(&mut tls.certificate, arguments.tls_certificate.map(Some)),
+        );
+        set("--tls-key", put(&mut tls.key, arguments.tls_key.map(Some)));
+        set(
+            "--tls-server-name",
+            put(&mut tls.server_name, arguments.tls_server_name.map(Some)),
+        );
         set("--name", put(&mut self.name, arguments.name.map(Some)));
         set("--slots", put(&mut self.slots, arguments.slots));
         set("--health", put(&mut self.health, arguments.health.map(Some)));

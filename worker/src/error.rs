@@ -2,16 +2,25 @@
 
 use std::net::SocketAddr;
 
+use tonic::Code;
+use toolwave_link::{LinkFailure, TlsProblem};
+
 /// Why a worker cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The coordinator's address is no URL that can be dialled.
-    #[error("coordinator `{url}`: {reason}; expected http://HOST:PORT")]
+    #[error("coordinator `{url}`: {reason}")]
     Coordinator {
         /// As given.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what would be right.
         reason: String,
+    },
+    /// What the worker trusts, or shows the coordinator, cannot be used.
+    #[error("{}", lines(problems))]
+    Tls {
+        /// Each with its setting, what is wrong and what would be right.
+        problems: Vec<TlsProblem>,
     },
     /// The worker's name is not allowed.
     #[error("worker name `{name}` is not allowed; expected 1 to 128 bytes of [A-Za-z0-9._:-]")]
@@ -69,11 +78,11 @@ pub enum RunError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
     #[error("cannot connect: {0}")]
-    Connect(String),
+    Link(LinkFailure),
     #[error("no answer to register within {0:?}")]
     NoAnswer(std::time::Duration),
     #[error("the coordinator refused the session ({code:?}): {message}")]
-    Refused { code: tonic::Code, message: String },
+    Refused { code: Code, message: String },
     #[error("the stream ended: {0}")]
     Broken(String),
     #[error("the stream ended without a reason")]
@@ -82,6 +91,26 @@ pub(crate) enum SessionError {
     Protocol(String),
     #[error("no heartbeat was answered for {0:?}")]
     Silent(std::time::Duration),
+}
+
+impl SessionError {
+    /// The coordinator is there, and does not want this worker as it is: trying again changes nothing until somebody
+    /// acts, here or there.
+    pub(crate) fn is_refusal_of_identity(&self) -> bool {
+        match self {
+            Self::Link(failure) => failure.is_refusal(),
+            Self::Refused { code, .. } => matches!(
+                code,
+                Code::Unauthenticated | Code::PermissionDenied | Code::AlreadyExists
+            ),
+            Self::NoAnswer(_) | Self::Broken(_) | Self::Ended | Self::Protocol(_) | Self::Silent(_) => false,
+        }
+    }
+}
+
+fn lines(problems: &[TlsProblem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 /// An error and what caused it, in one line.

@@ -28,4 +28,5 @@ pub use function::{BlockingTool, FunctionTool};
 pub use tool::{
     Declaration, Effect, Output, Parameters, Rate, Safety, SharedTool, Stopping, Tool, ToolError,
 };
+pub use toolwave_link::{Tls, TlsPart, TlsProblem};
 pub use worker::{Worker, WorkerBuilder, WorkerHandle};

@@ -6,7 +6,7 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
 use toolwave_config::{Problem, report};
-use toolwave_worker::{BuildError, RunError, Worker, tools::builtin_tools};
+use toolwave_worker::{BuildError, RunError, TlsProblem, Worker, tools::builtin_tools};
 
 use crate::config::{Arguments, Config, Log, LogFormat, Origin};
 
@@ -62,11 +62,14 @@ fn prepare(arguments: Arguments) -> Result<(Worker, Log, usize), Vec<Problem>> {
         problems.push(origin.problem("builtin", error.to_string(), ""));
         Vec::new()
     });
-    let coordinator = Worker::builder().coordinator(&config.coordinator);
+    let tls = config.tls.settings();
+    let coordinator = Worker::builder()
+        .coordinator(&config.coordinator)
+        .tls(tls.clone());
     let named = config.name.iter().map(|name| Worker::builder().name(name));
     for part in named.chain([coordinator, Worker::builder().tools(tools.iter().cloned())]) {
         if let Err(error) = part.build() {
-            problems.push(built_wrong(&origin, &error));
+            problems.extend(built_wrong(&origin, &error));
         }
     }
     if !problems.is_empty() {
@@ -75,6 +78,7 @@ fn prepare(arguments: Arguments) -> Result<(Worker, Log, usize), Vec<Problem>> {
     let (log, threads) = (config.log.clone(), config.threads);
     let mut builder = Worker::builder()
         .coordinator(config.coordinator)
+        .tls(tls)
         .slots(config.slots)
         .drain_timeout(config.drain_timeout)
         .max_parameters_bytes(config.max_parameters)
@@ -89,14 +93,19 @@ fn prepare(arguments: Arguments) -> Result<(Worker, Log, usize), Vec<Problem>> {
     for (key, value) in config.labels {
         builder = builder.label(key, value);
     }
-    let worker = builder
-        .build()
-        .map_err(|error| vec![built_wrong(&origin, &error)])?;
+    let worker = builder.build().map_err(|error| built_wrong(&origin, &error))?;
     Ok((worker, log, threads))
 }
 
-fn built_wrong(origin: &Origin, error: &BuildError) -> Problem {
+fn built_wrong(origin: &Origin, error: &BuildError) -> Vec<Problem> {
     let key = match error {
+        BuildError::Tls { problems } => {
+            let told = |problem: &TlsProblem| {
+                let key = format!("tls.{}", problem.part);
+                origin.problem(&key, &problem.what, &problem.expected)
+            };
+            return problems.iter().map(told).collect();
+        }
         BuildError::Coordinator { .. } => "coordinator",
         BuildError::Name { .. } => "name",
         BuildError::DuplicateTool { .. }
@@ -105,7 +114,7 @@ fn built_wrong(origin: &Origin, error: &BuildError) -> Problem {
     };
     let text = error.to_string();
     let (what, expected) = text.split_once("; expected ").unwrap_or((&text, ""));
-    origin.problem(key, what, expected)
+    vec![origin.problem(key, what, expected)]
 }
 
 fn write_logs(log: &Log) {

@@ -11,7 +11,6 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
 use toolwave_proto::v1::{AttemptRef, OpenSessionRequest, OpenSessionResponse, Register};
 
 use crate::{
@@ -34,7 +33,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct Service {
     settings: Settings,
-    endpoint: Endpoint,
+    coordinator: toolwave_link::Link,
     catalogue: Arc<Catalogue>,
     instance_id: String,
     status: watch::Sender<Status>,
@@ -49,6 +48,8 @@ pub(crate) struct Service {
     drain: Drain,
     /// More waits than the connection takes.
     blocked: bool,
+    /// Which refusal of this worker's identity was told: it is told once, however often it is repeated.
+    refusal_told: Option<String>,
 }
 
 /// ```text
@@ -85,7 +86,7 @@ enum Drain {
 impl Service {
     pub(crate) fn new(
         settings: Settings,
-        endpoint: Endpoint,
+        coordinator: toolwave_link::Link,
         catalogue: Arc<Catalogue>,
         status: watch::Sender<Status>,
     ) -> Self {
@@ -98,7 +99,7 @@ impl Service {
         );
         Self {
             settings,
-            endpoint,
+            coordinator,
             catalogue,
             instance_id: uuid::Uuid::new_v4().to_string(),
             status,
@@ -113,6 +114,7 @@ impl Service {
             fence_at: None,
             drain: Drain::No,
             blocked: false,
+            refusal_told: None,
         }
     }
 
@@ -205,7 +207,7 @@ impl Service {
     fn dial(&mut self) {
         let register = self.register();
         let said_draining = register.draining;
-        let opening = Box::pin(client::open(self.endpoint.clone(), register));
+        let opening = Box::pin(client::open(self.coordinator.clone(), register));
         self.link = Link::Opening {
             opening,
             said_draining,
@@ -248,6 +250,7 @@ impl Service {
             session.outbox().draining("the worker is draining");
         }
         self.fence_at = Some(session.fence_at());
+        self.refusal_told = None;
         self.link = Link::Open(session);
         self.status.send_modify(|status| status.registered = true);
         self.on_frame(first);
@@ -289,9 +292,27 @@ impl Service {
         self.status
             .send_if_modified(|status| std::mem::take(&mut status.registered));
         let retry_in = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64));
-        tracing::warn!(error = %error, %retry_in, in_flight = self.attempts.executor.running(), "no session");
+        self.tell_lost(&error, &retry_in);
         self.blocked = false;
         self.link = Link::Waiting(Instant::now() + wait);
+    }
+
+    fn tell_lost(&mut self, error: &SessionError, retry_in: &humantime::FormattedDuration) {
+        let in_flight = self.attempts.executor.running();
+        if !error.is_refusal_of_identity() {
+            self.refusal_told = None;
+            return tracing::warn!(%error, %retry_in, in_flight, "no session");
+        }
+        let refusal = error.to_string();
+        if self.refusal_told.as_ref() == Some(&refusal) {
+            return tracing::debug!(%error, %retry_in, in_flight, "refused again");
+        }
+        let worker = &self.settings.name;
+        tracing::error!(
+            %error, %worker, %retry_in, in_flight,
+            "the coordinator refuses this worker; it tries on, and says nothing more until that changes"
+        );
+        self.refusal_told = Some(refusal);
     }
 
     fn check_fence(&mut self, now: Instant) {

@@ -100,7 +100,8 @@ impl Session {
             max_result_bytes,
             dispatches_read: 0,
             heartbeat_interval,
-            heartbeat_due: Instant::now() + jittered(heartbeat_interval),
+            // at once: it tells the coordinator that its answer to register was heard
+            heartbeat_due: Instant::now(),
             heartbeats: 0,
             unanswered: VecDeque::new(),
             self_fence: convert::from_proto_duration(registered.self_fence).unwrap_or(DEFAULT_SELF_FENCE),

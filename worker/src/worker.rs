@@ -10,10 +10,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
+use tonic::transport::{self, Channel, Endpoint};
+use toolwave_link::{Link, Tls};
 
 use crate::{
     catalogue::{Catalogue, is_name},
@@ -32,6 +34,9 @@ pub const DEFAULT_SLOTS: u32 = 16;
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of the parameters of a call, and of its result.
 pub const DEFAULT_MAX_PAYLOAD: u64 = 8 << 20;
+
+/// How connections come about, where not over TCP.
+type Connect = Box<dyn Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync>;
 
 /// What a worker goes by; checked.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub(crate) struct Status {
 #[must_use]
 pub struct WorkerBuilder {
     coordinator: String,
+    tls: Tls,
+    connect: Option<Connect>,
     settings: Settings,
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
@@ -64,7 +71,7 @@ pub struct WorkerBuilder {
 /// A worker that is ready to run. It dials the coordinator, and dials again for ever when the session ends.
 pub struct Worker {
     settings: Settings,
-    endpoint: Endpoint,
+    link: Link,
     catalogue: Arc<Catalogue>,
     health: Option<SocketAddr>,
     status: watch::Sender<Status>,
@@ -83,6 +90,8 @@ impl Worker {
     pub fn builder() -> WorkerBuilder {
         WorkerBuilder {
             coordinator: DEFAULT_COORDINATOR.to_owned(),
+            tls: Tls::new(),
+            connect: None,
             settings: Settings {
                 name: default_name(),
                 slots: DEFAULT_SLOTS,
@@ -133,7 +142,7 @@ impl Worker {
             tasks.spawn(health::serve(listener, self.status.subscribe()));
         }
         let drain = self.drain.clone();
-        let service = service::Service::new(self.settings, self.endpoint, self.catalogue, self.status);
+        let service = service::Service::new(self.settings, self.link, self.catalogue, self.status);
         let serving = service.run(drain.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -169,9 +178,29 @@ impl Worker {
 }
 
 impl WorkerBuilder {
-    /// Where to dial: `http://HOST:PORT`.
+    /// Where to dial: `http://HOST:PORT` or `https://HOST:PORT`.
     pub fn coordinator(mut self, url: impl Into<String>) -> Self {
         self.coordinator = url.into();
+        self
+    }
+
+    /// Whom to trust and what to show, for a coordinator at `https`. Files are read again for each session, so that
+    /// they can be replaced while the worker runs.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Connects by other means than TCP, such as a simulated network; no part of the interface.
+    #[doc(hidden)]
+    pub fn connect_with(
+        mut self,
+        connect: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.connect = Some(Box::new(connect));
         self
     }
 
@@ -235,6 +264,8 @@ impl WorkerBuilder {
     pub fn build(self) -> Result<Worker, BuildError> {
         let Self {
             coordinator,
+            tls,
+            connect,
             settings,
             tools,
             health,
@@ -243,7 +274,10 @@ impl WorkerBuilder {
         if !is_name(&settings.name) {
             return Err(BuildError::Name { name: settings.name });
         }
-        let endpoint = client::endpoint(&coordinator)?;
+        let link = match (client::link(&coordinator, tls)?, connect) {
+            (link, None) => link,
+            (link, Some(connect)) => link.connecting_by(connect),
+        };
         let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
         let bytes = service::registration(&settings, &catalogue).encoded_len();
         // half of a message: the attempts in flight are listed in it too
@@ -253,7 +287,7 @@ impl WorkerBuilder {
         }
         Ok(Worker {
             settings,
-            endpoint,
+            link,
             catalogue: Arc::new(catalogue),
             health,
             status: watch::Sender::default(),

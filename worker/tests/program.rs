@@ -93,28 +93,29 @@ async fn wrong_values_are_told_where_they_stand() {
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(
         lines[0],
-        format!("{path}:2:9: slots: is 200000; expected 0 to 100000"),
+        format!(
+            "{path}:1:8: name: worker name `a b` is not allowed; expected 1 to 128 bytes of [A-Za-z0-9._:-]"
+        ),
         "{err}"
     );
     assert_eq!(
         lines[1],
+        format!("{path}:2:9: slots: is 200000; expected 0 to 100000"),
+        "{err}"
+    );
+    assert_eq!(
+        lines[2],
         format!("{path}:3:14: max_result: is 1 bytes; expected 1 KiB to 1 GiB"),
         "{err}"
     );
-    assert!(lines[2].starts_with(&format!("{path}:5:9: log.level: ")), "{err}");
-    assert_eq!(
-        lines[3],
-        format!(
-            "{path}:1:8: name: worker name `a b` is not allowed; expected 1 to 128 bytes of [A-Za-z0-9._:-]"
-        )
-    );
+    assert!(lines[3].starts_with(&format!("{path}:5:9: log.level: ")), "{err}");
     assert_eq!(lines.len(), 4);
 
-    let (code, _, err) = run(program().args(["--coordinator", "https://x:1", "--check-config"])).await;
+    let (code, _, err) = run(program().args(["--coordinator", "https://x", "--check-config"])).await;
     assert_eq!(code, 78);
     assert_eq!(
         err,
-        "--coordinator: coordinator `https://x:1`: TLS is not spoken by this build; expected http://HOST:PORT\n"
+        "--coordinator: coordinator `https://x`: it has no port; expected https://x:7420\n"
     );
 }
 

@@ -1,14 +1,14 @@
 //! Writes Markdown tables. Knows nothing of what is in them.
 
 /// A table whose first columns hold text and whose other columns hold numbers.
-pub(super) struct Table {
+pub(crate) struct Table {
     heads: Vec<String>,
     text_columns: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(text_columns: usize, heads: &[&str]) -> Self {
+    pub(crate) fn new(text_columns: usize, heads: &[&str]) -> Self {
         let heads = heads.iter().map(|head| (*head).to_owned()).collect();
         Self {
             heads,
@@ -17,20 +17,20 @@ impl Table {
         }
     }
 
-    pub(super) fn column(&mut self, head: &str) {
+    pub(crate) fn column(&mut self, head: &str) {
         self.heads.push(head.to_owned());
     }
 
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.heads.len(), "a cell for each column");
         self.rows.push(cells);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(super) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = line(&self.heads);
         let rules = (0..self.heads.len()).map(|index| if index < self.text_columns { "---" } else { "---:" });
         text.push_str(&line(&rules.map(str::to_owned).collect::<Vec<_>>()));

@@ -4,7 +4,7 @@
 use crate::results::median;
 
 /// The least and the greatest value.
-pub(super) fn range(values: &[f64]) -> Option<(f64, f64)> {
+pub(crate) fn range(values: &[f64]) -> Option<(f64, f64)> {
     let least = values.iter().copied().min_by(f64::total_cmp)?;
     let most = values.iter().copied().max_by(f64::total_cmp)?;
     Some((least, most))
@@ -13,7 +13,7 @@ pub(super) fn range(values: &[f64]) -> Option<(f64, f64)> {
 /// The median of the ratios of runs that were made one beside the other. A machine that is slow for a
 /// minute is slow for both of a pair, so this says more than the ratio of two medians. None when the runs
 /// are not pairs.
-pub(super) fn paired_ratio(ours: &[f64], floor: &[f64]) -> Option<f64> {
+pub(crate) fn paired_ratio(ours: &[f64], floor: &[f64]) -> Option<f64> {
     if ours.is_empty() || ours.len() != floor.len() || floor.contains(&0.0) {
         return None;
     }
@@ -22,7 +22,7 @@ pub(super) fn paired_ratio(ours: &[f64], floor: &[f64]) -> Option<f64> {
 }
 
 /// Three digits that count, four from a thousand on, with commas: `0.652`, `28.4`, `253,400`.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
@@ -36,7 +36,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// A coordinate: as it is, without zeros that say nothing: `0.5`, `10,000`.
-pub(super) fn coordinate(value: f64) -> String {
+pub(crate) fn coordinate(value: f64) -> String {
     if value.fract() == 0.0 {
         with_commas(&format!("{value:.0}"))
     } else {
@@ -45,7 +45,7 @@ pub(super) fn coordinate(value: f64) -> String {
 }
 
 /// A unit that stands behind a number; a ratio has none.
-pub(super) fn with_unit(value: f64, unit: &str) -> String {
+pub(crate) fn with_unit(value: f64, unit: &str) -> String {
     match unit {
         "" | "ratio" => number(value),
         unit => format!("{} {unit}", number(value)),

@@ -6,7 +6,7 @@ mod coordinator;
 mod large;
 mod latency;
 mod load;
-mod overload;
+pub(crate) mod overload;
 mod queued;
 mod scheduler;
 mod shapes;

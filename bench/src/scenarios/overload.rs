@@ -35,9 +35,16 @@ const OVERLOAD: f64 = 2.0;
 /// Of an execution; the coordinator is told, and does not run what nobody waits for.
 const DEADLINE: Duration = Duration::from_millis(500);
 
+/// A cluster that can be overloaded, and those who do it.
+pub(crate) struct Crowd {
+    pub(crate) cluster: Cluster,
+    clients: Vec<Client>,
+    request: v1::ExecuteParallelRequest,
+}
+
 /// While successes count: not before load and queue are as they stay.
 #[derive(Clone, Copy)]
-struct Window {
+pub(crate) struct Window {
     from: Instant,
     to: Instant,
 }
@@ -50,7 +57,7 @@ enum Offered {
 }
 
 /// What came of the executions that were offered.
-struct Tally {
+pub(crate) struct Tally {
     /// Calls that succeeded in time.
     good: u64,
     /// Executions that were accepted and not answered in time.
@@ -71,33 +78,68 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 async fn with_slots(bench: &mut Bench, slots: u32) -> anyhow::Result<()> {
     let length = bench.size(Duration::from_secs(5), Duration::from_millis(400));
     let window = || Window::after(length / 4, length);
-    let queue = slots * QUEUED_PER_SLOT;
-    let shape = Shape {
-        slots,
-        coordinator_flags: vec!["--max-queued-calls".to_owned(), queue.to_string()],
-        ..Shape::default()
-    };
-    let cluster = bench.cluster(shape).await?;
-    let clients = connections(&cluster, (slots / SLOTS_PER_CLIENT) as usize).await?;
-    let mut request = workloads::execution(&vec![Job::sleep(SLEEP_MICROSECONDS); CALLS as usize], 0);
-    request.timeout = Some(proto_duration(DEADLINE));
+    let mut crowd = Crowd::new(bench, slots).await?;
     let mut series =
         Series::new("overload", "toolwave", 0).variant(&format!("sleeps of 10 ms, {slots} slots"));
-    saturated(&cluster, &clients, &request, window()).await?;
+    crowd.saturate(window()).await?;
     for _ in 0..bench.runs() {
-        let peak = saturated(&cluster, &clients, &request, window()).await?;
-        let tally = overloaded(&cluster, &clients, &request, peak * OVERLOAD, window()).await?;
-        let goodput = float(tally.good) / length.as_secs_f64();
+        let peak = crowd.saturate(window()).await?;
+        let tally = crowd.overload(peak, window()).await?;
+        tally.add_to(&mut series, peak, length);
+    }
+    bench.record(series);
+    bench.end_cluster(crowd.cluster)
+}
+
+impl Crowd {
+    /// A cluster of one worker with so many slots, and as many clients as keep them busy.
+    pub(crate) async fn new(bench: &mut Bench, slots: u32) -> anyhow::Result<Self> {
+        let queue = slots * QUEUED_PER_SLOT;
+        let shape = Shape {
+            slots,
+            coordinator_flags: vec!["--max-queued-calls".to_owned(), queue.to_string()],
+            ..Shape::default()
+        };
+        let cluster = bench.cluster(shape).await?;
+        let clients = connections(&cluster, (slots / SLOTS_PER_CLIENT) as usize).await?;
+        let mut request = workloads::execution(&vec![Job::sleep(SLEEP_MICROSECONDS); CALLS as usize], 0);
+        request.timeout = Some(proto_duration(DEADLINE));
+        Ok(Self {
+            cluster,
+            clients,
+            request,
+        })
+    }
+
+    /// Calls a second at the peak.
+    pub(crate) async fn saturate(&mut self, window: Window) -> anyhow::Result<f64> {
+        saturated(&self.cluster, &self.clients, &self.request, window).await
+    }
+
+    /// Twice the peak.
+    pub(crate) async fn overload(&mut self, peak: f64, window: Window) -> anyhow::Result<Tally> {
+        overloaded(
+            &self.cluster,
+            &self.clients,
+            &self.request,
+            peak * OVERLOAD,
+            window,
+        )
+        .await
+    }
+}
+
+impl Tally {
+    pub(crate) fn add_to(&self, series: &mut Series, peak: f64, length: Duration) {
+        let goodput = float(self.good) / length.as_secs_f64();
         series.add("peak", "calls/s", peak);
         series.add("goodput", "calls/s", goodput);
         series.add("goodput/peak", "ratio", goodput / peak);
-        series.add("refused", "ratio", float(tally.refused) / float(tally.offered));
-        series.add("late", "ratio", float(tally.late) / float(tally.offered));
-        series.add("p50", "µs", tally.latencies.at(0.5));
-        series.add("p99", "µs", tally.latencies.at(0.99));
+        series.add("refused", "ratio", float(self.refused) / float(self.offered));
+        series.add("late", "ratio", float(self.late) / float(self.offered));
+        series.add("p50", "µs", self.latencies.at(0.5));
+        series.add("p99", "µs", self.latencies.at(0.99));
     }
-    bench.record(series);
-    bench.end_cluster(cluster)
 }
 
 /// Calls a second, of clients that each have one execution at a time, all the time.
@@ -184,7 +226,7 @@ async fn overloaded(
 }
 
 impl Window {
-    fn after(lead: Duration, length: Duration) -> Self {
+    pub(crate) fn after(lead: Duration, length: Duration) -> Self {
         let from = Instant::now() + lead;
         Self {
             from,

@@ -89,7 +89,7 @@ impl Plan {
         Self::parse(file, &text, wrong)
     }
 
-    fn parse(file: String, text: &str, wrong: &mut Diagnostics) -> Result<Self, ReadError> {
+    pub(crate) fn parse(file: String, text: &str, wrong: &mut Diagnostics) -> Result<Self, ReadError> {
         let root = match source::parse(text) {
             Ok(Node {
                 kind: source::Kind::Null,

@@ -40,6 +40,12 @@ pub(crate) fn toolwave(directory: &Path) -> Command {
     command.current_dir(directory).stdin(Stdio::null());
     for variable in [
         "TOOLWAVE_COORDINATOR",
+        "TOOLWAVE_CA",
+        "TOOLWAVE_CERTIFICATE",
+        "TOOLWAVE_KEY",
+        "TOOLWAVE_SERVER_NAME",
+        "TOOLWAVE_TOKEN",
+        "TOOLWAVE_TOKEN_FILE",
         "RUST_LOG",
         "RUST_BACKTRACE",
         "NO_COLOR",

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::{
     AttemptFailure, AttemptKey, CallKey, Cause, EvictReason, ExecutionKey, Outcome, Refusal, SessionKey,
-    Time, WorkerKey,
+    TenantKey, Time, WorkerKey,
 };
 
 /// One output. Actions are carried out in order.
@@ -86,6 +86,11 @@ pub enum Action {
     ForgetWorker {
         /// Which.
         worker: WorkerKey,
+    },
+    /// Nothing is known of the tenant any more; a later submission of it starts anew.
+    ForgetTenant {
+        /// Which.
+        tenant: TenantKey,
     },
 }
 

@@ -251,6 +251,7 @@ fn try_again(
         return;
     };
     cluster.queued_calls += 1;
+    cluster.tenants.come_back(execution.tenant);
     let Some(call) = execution.call(attempt.call.index) else {
         return;
     };

@@ -42,13 +42,13 @@ impl Cluster {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(config.seed),
-            tenants: Tenants::new(config.max_in_flight_per_tenant),
             config,
             workers: FxHashMap::default(),
             sessions: FxHashMap::default(),
             pools: Pools::default(),
             tools: Tools::default(),
             queues: Queues::default(),
+            tenants: Tenants::default(),
             timers: Timers::default(),
             startup_timer: None,
             undeclared: 0,
@@ -136,6 +136,13 @@ impl Cluster {
     pub(crate) fn forget_vacant_tool(&mut self, key: ToolKey) {
         if self.tools.get(&key).is_some_and(ToolState::is_vacant) {
             self.tools.remove(&key);
+        }
+    }
+
+    /// Forgets tenants of which nothing is left.
+    pub(crate) fn settle_tenants(&mut self, now: Time, out: &mut Vec<crate::Action>) {
+        if !self.tenants.is_settled() {
+            self.tenants.settle(now, &mut self.timers, out);
         }
     }
 

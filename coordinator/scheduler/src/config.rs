@@ -38,8 +38,6 @@ pub struct Config {
     pub ejection_base: Duration,
     /// The longest time out.
     pub ejection_max: Duration,
-    /// Attempts in flight at once of one tenant; 0: no limit.
-    pub max_in_flight_per_tenant: usize,
     /// Seeds placement and jitter.
     pub seed: u64,
 }
@@ -63,7 +61,6 @@ impl Default for Config {
             ejection_threshold: 5,
             ejection_base: Duration::from_secs(1),
             ejection_max: Duration::from_secs(60),
-            max_in_flight_per_tenant: 0,
             seed: 0,
         }
     }
@@ -90,6 +87,46 @@ impl Default for RetryPolicy {
             initial_backoff: Duration::from_millis(200),
             max_backoff: Duration::from_secs(30),
             multiplier: 2.0,
+        }
+    }
+}
+
+/// What one tenant may use; `None`: no limit of its own. They come with each of its submissions, and the last one
+/// counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TenantLimits {
+    /// Attempts in flight at once; what is beyond waits. 0: nothing is admitted.
+    pub max_in_flight: Option<u32>,
+    /// Calls accepted and not in flight; an execution that would go beyond is refused.
+    pub max_queued_calls: Option<u32>,
+    /// Calls admitted over time; an execution that comes too early is refused.
+    pub rate: Option<CallRate>,
+    /// Turns that it has for one of a tenant of weight 1: from 1 to [`Self::HEAVIEST`].
+    pub weight: u32,
+}
+
+/// How fast calls are admitted. An execution counts with all its calls; one of more than `burst` is admitted when
+/// nothing is owed, and what it takes beyond that is owed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CallRate {
+    /// Calls a second; 0: none.
+    pub per_second: f64,
+    /// Calls that may come at once after a rest; at least 1.
+    pub burst: u32,
+}
+
+impl TenantLimits {
+    /// The largest weight.
+    pub const HEAVIEST: u32 = 100;
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self {
+            max_in_flight: None,
+            max_queued_calls: None,
+            rate: None,
+            weight: 1,
         }
     }
 }

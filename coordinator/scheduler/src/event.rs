@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AttemptFailure, AttemptKey, CallKey, ExecutionKey, RetryPolicy, SessionKey, TenantKey, Time, ToolKey,
-    ToolSpec, WorkerKey, plan::Plan,
+    AttemptFailure, AttemptKey, CallKey, ExecutionKey, RetryPolicy, SessionKey, TenantKey, TenantLimits,
+    Time, ToolKey, ToolSpec, WorkerKey, plan::Plan,
 };
 
 /// One input.
@@ -104,6 +104,8 @@ pub struct Submission {
     pub execution: ExecutionKey,
     /// Whose.
     pub tenant: TenantKey,
+    /// What its tenant may use, as of now.
+    pub limits: TenantLimits,
     /// The graph.
     pub plan: Plan,
     /// In request order.

@@ -107,6 +107,7 @@ impl Execution {
         let Submission {
             execution,
             tenant,
+            limits: _,
             plan,
             calls,
             max_concurrency,

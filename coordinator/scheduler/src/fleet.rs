@@ -39,15 +39,16 @@ pub(crate) fn joined(
     }
     cluster.sessions.insert(session, key);
     if let Some(worker) = cluster.workers.get_mut(&key) {
+        // One that came back has not shown that it hears: its silence goes on until a heartbeat of this session, or
+        // a worker that nobody reaches would keep its calls for as long as it dials.
         worker.link = Link::Attached {
             session,
-            suspect: false,
+            suspect: worker.seen_at + cluster.config.suspect_after <= now,
         };
         worker.slots = spec.slots;
         // Draining is a property of the worker: to come back does not end it.
         worker.draining |= spec.draining;
         worker.joined_at = now;
-        worker.seen_at = now;
         worker.dispatches = 0;
         // What is still to be stopped is told again, and has its time again.
         worker.aborts.clear();

@@ -49,13 +49,13 @@ mod tool;
 mod worker;
 
 pub use action::{Action, Admitted, AttemptRecord, FinishedCall};
-pub use config::{Config, RetryPolicy, ToolSpec};
+pub use config::{CallRate, Config, RetryPolicy, TenantLimits, ToolSpec};
 pub use event::{
     AttemptEnd, CallSpec, CancelReason, Event, OnFailure, Preparation, Resolution, Schedule, SessionEnd,
     Submission, WorkerSpec,
 };
 pub use ids::{AttemptKey, CallKey, ExecutionKey, SessionKey, TenantKey, ToolKey, WorkerKey};
-pub use outcome::{AttemptFailure, Cause, EvictReason, Outcome, Refusal};
+pub use outcome::{AttemptFailure, Cause, EvictReason, Outcome, Refusal, TenantLimit};
 pub use scheduler::Scheduler;
 pub use status::{ToolStatus, Totals, WorkerCondition, WorkerStatus};
 pub use time::Time;

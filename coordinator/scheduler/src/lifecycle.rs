@@ -52,17 +52,12 @@ pub(crate) fn submit(
     out: &mut Vec<Action>,
 ) {
     let key = submission.execution;
-    let limit = cluster.config.max_queued_calls;
-    if cluster.queued_calls + submission.calls.len() > limit {
-        let refusal = Refusal::QueueFull {
-            limit,
-            retry_after: REFUSAL_RETRY,
-        };
+    if let Some(refusal) = refusal(cluster, now, &submission) {
         out.push(Action::Refused {
             execution: key,
             refusal,
         });
-        return;
+        return cluster.tenants.refused(submission.tenant);
     }
     debug_assert_eq!(
         submission.calls.len(),
@@ -71,7 +66,13 @@ pub(crate) fn submit(
     );
     out.push(Action::Admitted(Admitted { execution: key }));
     cluster.queued_calls += submission.calls.len();
-    cluster.tenants.admit(submission.tenant);
+    let Submission {
+        tenant,
+        limits,
+        calls,
+        ..
+    } = &submission;
+    cluster.dirty |= cluster.tenants.admit(*tenant, now, calls.len(), *limits);
     let execution = executions.entry(key).or_insert(Execution::new(submission));
     if execution.deadline <= now {
         return end_all(cluster, executions, now, key, None, out);
@@ -98,6 +99,21 @@ pub(crate) fn submit(
         }
     }
     settle(cluster, executions, now, key, steps, out);
+}
+
+/// Why an execution is not accepted, if it is not.
+fn refusal(cluster: &Cluster, now: Time, submission: &Submission) -> Option<Refusal> {
+    let calls = submission.calls.len();
+    let limit = cluster.config.max_queued_calls;
+    let own = cluster
+        .tenants
+        .refusal(submission.tenant, now, calls, &submission.limits);
+    own.or_else(|| {
+        (cluster.queued_calls + calls > limit).then_some(Refusal::QueueFull {
+            limit,
+            retry_after: REFUSAL_RETRY,
+        })
+    })
 }
 
 /// Does the steps and what follows from them; ends the execution when that was its last call.
@@ -219,6 +235,7 @@ fn finish(
     }
     if !matches!(state, CallState::InFlight { .. }) {
         cluster.queued_calls -= 1;
+        cluster.tenants.leave(execution.tenant);
     }
     let Some(call) = execution.call(index) else { return };
     call.close_attempt(now, Some(crate::AttemptFailure::Aborted));

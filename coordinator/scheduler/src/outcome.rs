@@ -116,6 +116,24 @@ pub enum Refusal {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The tenant is at a limit of its own.
+    TenantLimit {
+        /// Which.
+        limit: TenantLimit,
+        /// When to try again; `None`: as the limits are, it is never accepted.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A limit of a tenant for which executions are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantLimit {
+    /// It may have nothing in flight.
+    InFlight,
+    /// Calls not yet in flight.
+    QueuedCalls,
+    /// Calls admitted over time.
+    CallsPerSecond,
 }
 
 /// Why a worker's session is to be closed.

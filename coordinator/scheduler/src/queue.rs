@@ -52,9 +52,15 @@ struct Level {
     /// Lanes by the turns of their executions, which may have taken more since; lanes of executions at their
     /// limit stand aside.
     filed: BTreeMap<TenantKey, Filed>,
-    /// The lanes that are filed, by how long they have held calls.
-    waiting: BTreeSet<(Time, ExecutionKey)>,
     lanes: FxHashMap<ExecutionKey, LaneCalls>,
+}
+
+/// The lanes of one tenant that do not stand aside.
+#[derive(Debug, Default)]
+struct Filed {
+    by_turn: BTreeSet<(u64, ExecutionKey)>,
+    /// The same, by how long they have held calls.
+    waiting: BTreeSet<(Time, ExecutionKey)>,
 }
 
 /// The ready calls of one execution in a level.
@@ -229,7 +235,7 @@ impl Queues {
         let mut best: Option<Head> = None;
         for (level, calls) in (0..).zip(&mut queue.levels) {
             // Most levels are empty, and heads are not small.
-            if !calls.waiting.is_empty() {
+            if !calls.filed.is_empty() {
                 let lane = Lane { queue: key, level };
                 best = best.max(calls.head(lane, (now, aging), executions, tenants));
             }
@@ -282,11 +288,9 @@ impl Level {
         tenants: &Tenants,
     ) -> Option<Head> {
         loop {
-            // Of those that do not stand aside, which changes below.
-            let &(since, _) = self.waiting.first()?;
-            let (turn, tenant, filed) = first_tenant(&self.filed, tenants)?;
-            let &(filed_turn, key) = filed.first()?;
-            let is_alone = filed.len() == 1;
+            let (since, turn, tenant, filed) = first_tenant(&self.filed, tenants)?;
+            let &(filed_turn, key) = filed.by_turn.first()?;
+            let is_alone = filed.by_turn.len() == 1;
             let execution = executions.get_mut(&key)?;
             if execution.in_flight >= execution.max_concurrency {
                 self.unfile(tenant, key);
@@ -326,8 +330,9 @@ impl Level {
             return;
         };
         lane.filed = Some(turn);
-        self.filed.entry(tenant).or_default().insert((turn, execution));
-        self.waiting.insert((lane.since, execution));
+        let filed = self.filed.entry(tenant).or_default();
+        filed.by_turn.insert((turn, execution));
+        filed.waiting.insert((lane.since, execution));
     }
 
     /// Files a lane that is filed under a later turn.
@@ -336,8 +341,8 @@ impl Level {
             && let Some(before) = lane.filed.replace(turn)
             && let Some(filed) = self.filed.get_mut(&tenant)
         {
-            filed.remove(&(before, execution));
-            filed.insert((turn, execution));
+            filed.by_turn.remove(&(before, execution));
+            filed.by_turn.insert((turn, execution));
         }
     }
 
@@ -345,33 +350,42 @@ impl Level {
         let Some(lane) = self.lanes.get_mut(&execution) else {
             return;
         };
-        self.waiting.remove(&(lane.since, execution));
-        if let (Some(turn), Some(set)) = (lane.filed.take(), self.filed.get_mut(&tenant)) {
-            set.remove(&(turn, execution));
-            if set.is_empty() {
+        if let (Some(turn), Some(filed)) = (lane.filed.take(), self.filed.get_mut(&tenant)) {
+            filed.by_turn.remove(&(turn, execution));
+            filed.waiting.remove(&(lane.since, execution));
+            if filed.by_turn.is_empty() {
                 self.filed.remove(&tenant);
             }
         }
     }
 }
 
-/// Lanes of one tenant, by the turns of their executions.
-type Filed = BTreeSet<(u64, ExecutionKey)>;
-
-/// The tenant below its limit that has taken the fewest turns, with these.
+/// The tenant below its limit that has taken the fewest turns, with these; and since when the longest of those
+/// below their limits waits. What a tenant at its limit waits for is its own affair.
 fn first_tenant<'a>(
     filed: &'a BTreeMap<TenantKey, Filed>,
     tenants: &Tenants,
-) -> Option<(u64, TenantKey, &'a Filed)> {
-    let open = |(&tenant, filed)| Some((tenants.open_turn(tenant)?, tenant, filed));
+) -> Option<(Time, u64, TenantKey, &'a Filed)> {
+    let open = |(&tenant, filed): (&TenantKey, &'a Filed)| {
+        Some((
+            filed.waiting.first()?.0,
+            tenants.open_turn(tenant)?,
+            tenant,
+            filed,
+        ))
+    };
     // To walk a map costs more than all the rest, and most often there is one.
     if filed.len() == 1 {
         return filed.first_key_value().and_then(open);
     }
-    filed
-        .iter()
-        .filter_map(open)
-        .min_by_key(|&(turn, tenant, _)| (turn, tenant))
+    filed.iter().filter_map(open).reduce(|best, other| {
+        let first = if (other.1, other.2) < (best.1, best.2) {
+            other
+        } else {
+            best
+        };
+        (best.0.min(other.0), first.1, first.2, first.3)
+    })
 }
 
 /// Priorities gained by waiting.

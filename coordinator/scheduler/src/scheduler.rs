@@ -71,6 +71,7 @@ impl Scheduler {
                 attempt::finished(cluster, executions, now, (session, attempt, end), out);
             }
         }
+        cluster.settle_tenants(now, out);
     }
 
     /// Gives ready calls to free slots; the driver calls it once per drained batch of events and timeouts.
@@ -96,8 +97,10 @@ impl Scheduler {
                 Timer::Call(key) => attempt::call_timer(cluster, executions, now, key, out),
                 Timer::Worker(key) => fleet::worker_timer(cluster, executions, now, key, out),
                 Timer::Tool(key) => attempt::tool_timer(cluster, executions, now, key, out),
+                Timer::Tenant(key) => cluster.tenants.rested(key),
             }
         }
+        cluster.settle_tenants(now, out);
     }
 
     /// When `handle_timeout` is next needed; `None` exactly when nothing is scheduled.

@@ -64,7 +64,7 @@ pub struct Totals {
     pub timers: usize,
     /// Ready queues, counted where they are kept and where their tools list them.
     pub queues: usize,
-    /// Tenants with executions or attempts.
+    /// Tenants with executions or attempts, or ahead of their rate.
     pub tenants: usize,
     /// Tools that were called and never declared.
     pub undeclared_tools: usize,

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use crate::{CallKey, ExecutionKey, Time, ToolKey, WorkerKey};
+use crate::{CallKey, ExecutionKey, TenantKey, Time, ToolKey, WorkerKey};
 
 /// What a timer is about. Each has at most one timer at a time, whose place its owner remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Worker(WorkerKey),
     /// Rate, pause, or calls that wait for a host.
     Tool(ToolKey),
+    /// What a tenant was admitted ahead of its rate is paid off.
+    Tenant(TenantKey),
 }
 
 /// Where a timer that is set is kept: one more than its index.

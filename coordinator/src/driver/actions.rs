@@ -10,7 +10,7 @@ use toolwave_scheduler::{
     FinishedCall, Outcome, Refusal, SessionKey, Time,
 };
 
-use super::{Driver, executions::Try, resolving::Job};
+use super::{Driver, auditing::evict_word, executions::Try, resolving::Job};
 use crate::{
     execution::prepared::{
         CallFault, CallParameters, Detail, EndedAttempt, EndedAttemptFailure, EndedCall, ExecutionNews,
@@ -33,6 +33,7 @@ impl Driver {
     fn act(&mut self, action: Action) {
         match action {
             Action::Admitted(admitted) => {
+                self.note_accepted(admitted.execution);
                 if let Some(execution) = self.executions.get(admitted.execution) {
                     execution.feed.answer(Ok(()));
                 }
@@ -61,19 +62,29 @@ impl Driver {
                 if let Some(entry) = self.directory.session(session) {
                     tracing::warn!(worker = %entry.name, session = session.0, ?reason, "session closed");
                 }
+                self.note_disconnected(session, evict_word(reason));
                 self.directory.close(session, reason.into());
             }
-            Action::ForgetWorker { worker } => self.directory.forget(worker),
+            Action::ForgetWorker { worker } => {
+                self.note_left(worker);
+                self.directory.forget(worker);
+            }
+            Action::ForgetTenant { tenant } => self.tenants.forget(tenant),
         }
     }
 
     fn refuse(&mut self, execution: ExecutionKey, refusal: Refusal) {
-        let Refusal::QueueFull { limit, retry_after } = refusal;
-        if let Some(execution) = self.executions.remove(execution) {
-            execution
-                .feed
-                .answer(Err(SubmitError::QueueFull { limit, retry_after }));
-        }
+        let Some(execution) = self.executions.remove(execution) else {
+            return;
+        };
+        self.audit.unreserve(execution.calls.len());
+        execution.feed.answer(Err(match refusal {
+            Refusal::QueueFull { limit, retry_after } => SubmitError::QueueFull { limit, retry_after },
+            Refusal::TenantLimit { limit, retry_after } => SubmitError::TenantQuota {
+                quota: execution.caller.allowance.quota(limit),
+                retry_after,
+            },
+        }));
     }
 
     /// Sends a call with what it refers to to the pool.
@@ -227,6 +238,7 @@ impl Driver {
     fn finish_call(&mut self, finished: FinishedCall) {
         let key = finished.call;
         let (at, now) = (self.clock.wall, self.clock.now);
+        let parameter_bytes = self.executions.call(key).map_or(0, |call| call.parameter_bytes);
         self.executions.count_parameters(key, 0);
         let Some(execution) = self.executions.get(key.execution) else {
             return;
@@ -288,6 +300,7 @@ impl Driver {
             execution_time: execution_time.unwrap_or_default(),
             at,
         };
+        self.note_ended(key.execution, &ended, parameter_bytes);
         self.executions
             .tell(key.execution, ExecutionNews::Ended(Arc::new(ended)));
     }

@@ -33,6 +33,8 @@ pub(super) struct Directory {
 struct Worker {
     name: Arc<str>,
     instance_id: String,
+    /// The name in its certificate, where it needs one.
+    identity: Option<Arc<str>>,
     description: Description,
     /// Its newest; it may have ended.
     session: SessionKey,
@@ -63,9 +65,14 @@ pub(super) struct Arrival {
 // === impl Directory ===
 
 impl Directory {
-    /// A session begins: of a process that is known, or of a new one, which ends whatever had its name.
-    pub(super) fn join(&mut self, joined: &mut Joined) -> Arrival {
+    /// A session begins: of a process that is known, or of a new one, which ends whatever had its name. None for
+    /// a name that belongs to another identity: that session is closed, and nothing of it is kept.
+    pub(super) fn join(&mut self, joined: &mut Joined) -> Option<Arrival> {
         let known = self.names.get(&joined.name).copied();
+        if known.is_some_and(|known| self.workers[&known].identity != joined.identity) {
+            refuse_name(joined);
+            return None;
+        }
         let same = known.filter(|key| self.workers[key].instance_id == joined.instance_id);
         let mut replaced = None;
         let key = same.unwrap_or_else(|| {
@@ -84,6 +91,7 @@ impl Directory {
             Worker {
                 name: joined.name.clone(),
                 instance_id: mem::take(&mut joined.instance_id),
+                identity: joined.identity.clone(),
                 description: mem::take(&mut joined.description),
                 session: joined.session,
                 draining: joined.draining,
@@ -101,15 +109,19 @@ impl Directory {
                 waiting: Vec::new(),
             },
         );
+        self.say(
+            joined.session,
+            Outbound::Registered(mem::take(&mut joined.registered)),
+        );
         let drained = self.drained.contains(&joined.name);
         if drained {
             self.say(joined.session, Outbound::SetDraining(true));
         }
-        Arrival {
+        Some(Arrival {
             replaced,
             worker: key,
             draining: joined.draining || drained,
-        }
+        })
     }
 
     /// An open session; none once it was closed from here.
@@ -140,7 +152,8 @@ impl Directory {
         }
     }
 
-    /// Hands what waits to the sessions, each at once; those that take no more are returned in `dead`.
+    /// Hands what waits to the sessions, each at once; those that take no more are returned in `dead`, and are
+    /// to be ended.
     pub(super) fn flush(&mut self, dead: &mut Vec<SessionKey>) {
         for key in self.touched.drain(..) {
             let Some(session) = self.sessions.get_mut(&key) else {
@@ -160,9 +173,6 @@ impl Directory {
                 // Its reader says so too.
                 Err(mpsc::error::TrySendError::Closed(_)) => dead.push(key),
             }
-        }
-        for key in dead.iter() {
-            self.sessions.remove(key);
         }
     }
 
@@ -239,4 +249,19 @@ impl Directory {
             status,
         })
     }
+}
+
+/// Ends a session that wants a name which is another's.
+fn refuse_name(joined: &Joined) {
+    let fault = SessionFault::WorkerIdTaken;
+    tracing::warn!(
+        target: "audit",
+        worker = %joined.name,
+        identity = joined.identity.as_deref().unwrap_or_default(),
+        address = ?joined.description.address,
+        reason = fault.reason(),
+        "worker refused"
+    );
+    // The first entry of an empty channel; otherwise the stream is gone already.
+    let _ = joined.outbox.try_send(vec![Outbound::Close(fault)]);
 }

@@ -11,12 +11,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use toolwave_scheduler::{AttemptKey, CallKey, ExecutionKey, Time, WorkerKey};
 
 use super::{feed::FeedWriter, resolving::Asked};
 use crate::{
     execution::prepared::{CallFault, CallParameters, Detail, ExecutionNews},
+    tenants::Caller,
     worker::outbox::Words,
 };
 
@@ -28,7 +29,8 @@ pub(super) struct Executions {
     live: FxHashMap<ExecutionKey, Execution>,
     ids: FxHashMap<u128, ExecutionKey>,
     ended: VecDeque<u128>,
-    ended_ids: FxHashSet<u128>,
+    /// With their tenants.
+    ended_ids: FxHashMap<u128, Arc<str>>,
     /// Parameters and results held, in bytes; shared with the feeds.
     pub(super) payload_bytes: Arc<AtomicU64>,
     /// Executions of which there is news.
@@ -43,6 +45,9 @@ pub(super) struct Execution {
     pub(super) feed: FeedWriter,
     pub(super) detail: Detail,
     pub(super) accepted_at: Time,
+    pub(super) caller: Caller,
+    /// Bytes held for its tenant, where that is limited.
+    pub(super) tenant_bytes: Option<Arc<AtomicU64>>,
     news: Vec<ExecutionNews>,
 }
 
@@ -84,7 +89,7 @@ impl Executions {
             live: FxHashMap::default(),
             ids: FxHashMap::default(),
             ended: VecDeque::new(),
-            ended_ids: FxHashSet::default(),
+            ended_ids: FxHashMap::default(),
             payload_bytes,
             touched: Vec::new(),
         }
@@ -105,13 +110,17 @@ impl Executions {
     /// Takes one in; its parameters count from here on.
     pub(super) fn insert(&mut self, key: ExecutionKey, execution: Execution) {
         let bytes = execution.calls.iter().map(|call| call.parameter_bytes).sum();
-        self.payload_bytes.fetch_add(bytes, Ordering::Relaxed);
+        execution.count(&self.payload_bytes, bytes);
         self.ids.insert(execution.uuid, key);
         self.live.insert(key, execution);
     }
 
     pub(super) fn get(&mut self, key: ExecutionKey) -> Option<&mut Execution> {
         self.live.get_mut(&key)
+    }
+
+    pub(super) fn look(&self, key: ExecutionKey) -> Option<&Execution> {
+        self.live.get(&key)
     }
 
     pub(super) fn call(&mut self, key: CallKey) -> Option<&mut Call> {
@@ -148,12 +157,16 @@ impl Executions {
 
     /// Replaces what a call's parameters count as.
     pub(super) fn count_parameters(&mut self, key: CallKey, bytes: u64) {
-        let Some(call) = self.call(key) else { return };
+        let Some(execution) = self.live.get_mut(&key.execution) else {
+            return;
+        };
+        let Some(call) = execution.calls.get_mut(key.index as usize) else {
+            return;
+        };
         let before = std::mem::replace(&mut call.parameter_bytes, bytes);
         // One step, and none where nothing changes: it is shared with every feed.
         if bytes != before {
-            self.payload_bytes
-                .fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+            execution.count(&self.payload_bytes, bytes.wrapping_sub(before));
         }
     }
 
@@ -170,23 +183,27 @@ impl Executions {
             self.ended_ids.remove(&oldest);
         }
         self.ended.push_back(execution.uuid);
-        self.ended_ids.insert(execution.uuid);
+        self.ended_ids
+            .insert(execution.uuid, execution.caller.client.tenant.clone());
     }
 
     /// Removes one, as if it had never been.
     pub(super) fn remove(&mut self, key: ExecutionKey) -> Option<Execution> {
         let execution = self.live.remove(&key)?;
-        let bytes = execution.calls.iter().map(|call| call.parameter_bytes).sum();
-        self.payload_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let bytes: u64 = execution.calls.iter().map(|call| call.parameter_bytes).sum();
+        execution.count(&self.payload_bytes, bytes.wrapping_neg());
         self.ids.remove(&execution.uuid);
         Some(execution)
     }
 
-    /// `None`: never heard of, or long ago. `Some(None)`: it has ended.
-    pub(super) fn by_id(&self, id: u128) -> Option<Option<ExecutionKey>> {
+    /// One of a tenant's. `None`: never heard of, or long ago, or another tenant's. `Some(None)`: it has ended.
+    pub(super) fn by_id(&self, id: u128, tenant: &str) -> Option<Option<ExecutionKey>> {
         match self.ids.get(&id) {
-            Some(&key) => Some(Some(key)),
-            None => self.ended_ids.contains(&id).then_some(None),
+            Some(&key) => {
+                let owner = &self.live.get(&key)?.caller.client.tenant;
+                (**owner == *tenant).then_some(Some(key))
+            }
+            None => (**self.ended_ids.get(&id)? == *tenant).then_some(None),
         }
     }
 }
@@ -201,6 +218,7 @@ impl Execution {
         feed: FeedWriter,
         detail: Detail,
         accepted_at: Time,
+        caller: Caller,
     ) -> Self {
         Self {
             uuid,
@@ -209,8 +227,26 @@ impl Execution {
             feed,
             detail,
             accepted_at,
+            caller,
+            tenant_bytes: None,
             news: Vec::new(),
         }
+    }
+
+    /// What is held for it changes by so many bytes, modulo 2^64.
+    fn count(&self, all: &AtomicU64, bytes: u64) {
+        all.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(tenant) = &self.tenant_bytes {
+            tenant.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts for the tenant too, from the beginning on.
+    pub(super) fn count_for(&mut self, tenant: Option<Arc<AtomicU64>>) {
+        if let Some(tenant) = &tenant {
+            self.feed.count_for(tenant.clone());
+        }
+        self.tenant_bytes = tenant;
     }
 
     /// A call has, or will never need, the results that it referred to: those that nobody else needs go.

@@ -6,7 +6,7 @@ use std::{
     mem,
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -27,6 +27,8 @@ pub(crate) struct Feed {
     /// Shared by all feeds; this one's part is given back when both ends are gone.
     payload_bytes: Arc<AtomicU64>,
     held: AtomicU64,
+    /// The same for its tenant alone, where that is limited.
+    tenant_bytes: OnceLock<Arc<AtomicU64>>,
 }
 
 #[derive(Default)]
@@ -60,6 +62,7 @@ impl Feed {
             changed: Notify::new(),
             payload_bytes,
             held: AtomicU64::new(0),
+            tenant_bytes: OnceLock::new(),
         }
     }
 
@@ -111,8 +114,11 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.payload_bytes
-            .fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
+        let held = *self.held.get_mut();
+        self.payload_bytes.fetch_sub(held, Ordering::Relaxed);
+        if let Some(tenant) = self.tenant_bytes.get() {
+            tenant.fetch_sub(held, Ordering::Relaxed);
+        }
     }
 }
 
@@ -164,6 +170,15 @@ impl FeedWriter {
     pub(crate) fn hold(&self, bytes: usize) {
         self.held.fetch_add(bytes as u64, Ordering::Relaxed);
         self.payload_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if let Some(tenant) = self.tenant_bytes.get() {
+            tenant.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// What is held counts for the tenant too. Once, before anything is.
+    pub(crate) fn count_for(&self, tenant: Arc<AtomicU64>) {
+        let first = self.tenant_bytes.set(tenant);
+        debug_assert!(first.is_ok(), "an execution has one tenant");
     }
 }
 

@@ -5,12 +5,14 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use toolwave_proto::v1::Registered;
 use toolwave_scheduler::{AttemptFailure, AttemptKey, ExecutionKey, SessionKey, ToolStatus, WorkerStatus};
 
 use crate::{
     driver::{feed::FeedWriter, resolving::Resolved},
     execution::prepared::{CallFault, PreparedExecution},
     handle::{Cancelled, UnknownExecution},
+    tenants::Caller,
     worker::outbox::{Answers, Outbound},
 };
 
@@ -36,6 +38,10 @@ pub(crate) enum Input {
 pub(crate) struct Joined {
     /// Chosen by the service.
     pub(crate) session: SessionKey,
+    /// What it is answered, when it may have the name.
+    pub(crate) registered: Box<Registered>,
+    /// The name in its certificate, where it needs one.
+    pub(crate) identity: Option<Arc<str>>,
     /// The worker's name.
     pub(crate) name: Arc<str>,
     /// Names the process.
@@ -113,6 +119,7 @@ pub(crate) enum Request {
     Submit(Box<Submitted>),
     Cancel {
         id: u128,
+        caller: Caller,
         reply: oneshot::Sender<Result<Cancelled, UnknownExecution>>,
     },
     ToolStatuses(oneshot::Sender<Vec<(Arc<str>, ToolStatus)>>),
@@ -120,6 +127,7 @@ pub(crate) enum Request {
     DrainWorker {
         worker: Box<str>,
         resume: bool,
+        caller: Caller,
         reply: oneshot::Sender<Option<DrainedWorker>>,
     },
     /// Answered when no execution is left.
@@ -139,6 +147,7 @@ pub(crate) struct Submitted {
     /// The same as text.
     pub(crate) id: Arc<str>,
     pub(crate) execution: PreparedExecution,
+    pub(crate) caller: Caller,
     pub(crate) feed: FeedWriter,
 }
 

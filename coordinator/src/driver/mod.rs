@@ -4,6 +4,7 @@
 //! came of it, in order. It never waits for a send, never posts to its own inputs, never looks into a payload.
 
 mod actions;
+mod auditing;
 mod directory;
 mod executions;
 pub(crate) mod feed;
@@ -11,10 +12,12 @@ pub(crate) mod mailbox;
 mod requests;
 pub(crate) mod resolving;
 mod sessions;
+mod tenants;
 mod tools;
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -31,9 +34,13 @@ use self::{
     feed::Abandoned,
     mailbox::{Input, Request},
     resolving::Resolving,
+    tenants::Tenants,
     tools::Tools,
 };
-use crate::worker::declarations::Declarations;
+use crate::{
+    audit::{Audit, Record},
+    worker::declarations::Declarations,
+};
 
 /// Frames and answers that are taken in one round.
 const INPUTS_A_ROUND: usize = 256;
@@ -68,6 +75,7 @@ pub(crate) struct Driver {
     terms: Terms,
     declarations: Arc<Declarations>,
     tools: Tools,
+    tenants: Tenants,
     executions: Executions,
     directory: Directory,
     resolving: Resolving,
@@ -77,6 +85,9 @@ pub(crate) struct Driver {
     found: VecDeque<Event>,
     dead: Vec<SessionKey>,
     admission: Admission,
+    audit: Audit,
+    /// For the audit; empty between rounds.
+    records: Vec<Record>,
     late_reports: u64,
     /// No timer fires before this: see [`CATCH_UP`].
     catches_up_until: Time,
@@ -109,6 +120,7 @@ impl Driver {
         declarations: Arc<Declarations>,
         payload_bytes: Arc<std::sync::atomic::AtomicU64>,
         resolving: Resolving,
+        audit: Audit,
     ) -> Self {
         Self {
             scheduler,
@@ -116,6 +128,7 @@ impl Driver {
             terms,
             declarations,
             tools: Tools::default(),
+            tenants: Tenants::default(),
             executions: Executions::new(payload_bytes),
             directory: Directory::default(),
             resolving,
@@ -123,6 +136,8 @@ impl Driver {
             found: VecDeque::new(),
             dead: Vec::new(),
             admission: Admission::default(),
+            audit,
+            records: Vec::new(),
             late_reports: 0,
             catches_up_until: Time::ZERO,
             stopping: false,
@@ -194,12 +209,16 @@ impl Driver {
             self.carry_out();
             self.resolving.pump();
             self.directory.flush(&mut self.dead);
-            for session in self.dead.drain(..) {
+            let mut dead = mem::take(&mut self.dead);
+            for session in dead.drain(..) {
+                self.note_disconnected(session, "UNWRITABLE");
+                self.directory.ended(session);
                 self.found.push_back(Event::WorkerLost {
                     session,
                     end: toolwave_scheduler::SessionEnd::Broken,
                 });
             }
+            self.dead = dead;
             if self.found.is_empty() {
                 break;
             }
@@ -208,6 +227,8 @@ impl Driver {
             }
             self.scheduler.dispatch(self.clock.now, &mut self.actions);
         }
+        // Before anybody hears of it.
+        self.hand_over_records();
         self.executions.publish();
         self.answer_drained();
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use toolwave_scheduler::{CallSpec, CancelReason, Event, Preparation, Submission, TenantKey};
+use toolwave_scheduler::{CallSpec, CancelReason, Event, Preparation, Submission};
 
 use super::{
     Driver,
@@ -16,8 +16,10 @@ use super::{
     resolving::{Asked, Settled},
 };
 use crate::{
+    audit,
     execution::prepared::{CallParameters, CallState, PreparedCall},
     handle::{Cancelled, RETRY_AFTER, SubmitError, UnknownExecution},
+    tenants::{Caller, Quota},
     worker::{
         fault::SessionFault,
         outbox::{CallWords, Outbound, Words},
@@ -28,7 +30,7 @@ impl Driver {
     pub(super) fn request(&mut self, request: Request) {
         match request {
             Request::Submit(submitted) => self.submit(*submitted),
-            Request::Cancel { id, reply } => answer(reply, self.cancel(id)),
+            Request::Cancel { id, caller, reply } => answer(reply, self.cancel(id, &caller)),
             Request::ToolStatuses(reply) => {
                 let catalogue = self.declarations.current();
                 let statuses = self.scheduler.tools().into_iter();
@@ -39,13 +41,15 @@ impl Driver {
             Request::DrainWorker {
                 worker,
                 resume,
+                caller,
                 reply,
-            } => answer(reply, self.drain_worker(&worker, resume)),
+            } => answer(reply, self.drain_worker(&worker, resume, &caller)),
             Request::Drain {
                 reconnect_after,
                 reply,
             } => {
                 tracing::info!(executions = self.executions.len(), "draining");
+                self.note(|_| Some(audit::Event::CoordinatorDraining));
                 self.admission.draining = Some(reconnect_after);
                 self.directory.say_all(|| Outbound::Shutdown { reconnect_after });
                 self.admission.drained.push(reply);
@@ -65,6 +69,7 @@ impl Driver {
             uuid,
             id,
             execution: prepared,
+            caller,
             feed,
         } = submitted;
         if feed.is_left() {
@@ -89,7 +94,23 @@ impl Driver {
             }));
             return;
         }
-        let catalogue = self.declarations.current();
+        let allowance = caller.allowance.clone();
+        let most = allowance.max_payload_bytes;
+        let submitter = self.tenants.submits(&caller.client.tenant, most.is_some());
+        if let (Some(most), Some(held)) = (most, &submitter.payload_bytes)
+            && held.load(Ordering::Relaxed).saturating_add(bytes) > most
+        {
+            feed.answer(Err(SubmitError::TenantQuota {
+                quota: Quota::PayloadBytes(most),
+                retry_after: (bytes <= most).then_some(RETRY_AFTER),
+            }));
+            return;
+        }
+        if let Err(retry_after) = self.audit.reserve(prepared.calls.len()) {
+            feed.answer(Err(SubmitError::AuditUnavailable { retry_after }));
+            return;
+        }
+        let catalogue = self.declarations.current().seen_by(&caller);
         let count = prepared.calls.len();
         let (mut specs, mut words, mut calls) = (
             Vec::with_capacity(count),
@@ -158,13 +179,14 @@ impl Driver {
             calls: words,
         };
         let now = self.clock.now;
-        self.executions.insert(
-            key,
-            Execution::new(uuid, words, calls, feed, prepared.detail, now),
-        );
+        self.tenants.submitted(submitter.key);
+        let mut execution = Execution::new(uuid, words, calls, feed, prepared.detail, now, caller);
+        execution.count_for(submitter.payload_bytes);
+        self.executions.insert(key, execution);
         self.handle(Event::Submit(Submission {
             execution: key,
-            tenant: TenantKey::default(),
+            tenant: submitter.key,
+            limits: allowance.limits,
             plan: prepared.plan,
             calls: specs,
             max_concurrency: prepared.max_concurrency,
@@ -174,9 +196,15 @@ impl Driver {
         }));
     }
 
-    fn cancel(&mut self, id: u128) -> Result<Cancelled, UnknownExecution> {
-        match self.executions.by_id(id) {
+    fn cancel(&mut self, id: u128, caller: &Caller) -> Result<Cancelled, UnknownExecution> {
+        match self.executions.by_id(id, &caller.client.tenant) {
             Some(Some(execution)) => {
+                self.note(|this| {
+                    Some(audit::Event::ExecutionCancelled {
+                        caller: caller.into(),
+                        execution_id: this.executions.look(execution)?.words.execution_id.clone(),
+                    })
+                });
                 self.handle(Event::Cancel {
                     execution,
                     reason: CancelReason::Requested,
@@ -204,13 +232,20 @@ impl Driver {
         listed
     }
 
-    fn drain_worker(&mut self, name: &str, resume: bool) -> Option<DrainedWorker> {
+    fn drain_worker(&mut self, name: &str, resume: bool, caller: &Caller) -> Option<DrainedWorker> {
         let (worker, draining) = self.directory.drain(name, resume)?;
         tracing::info!(
             worker = name,
             draining,
             "worker drained or resumed by an operator"
         );
+        self.note(|_| {
+            Some(audit::Event::WorkerDrained {
+                caller: caller.into(),
+                worker: name.into(),
+                draining: !resume,
+            })
+        });
         self.handle(Event::WorkerDraining { worker, draining });
         let status = self
             .scheduler

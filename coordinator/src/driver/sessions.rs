@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use toolwave_scheduler::{AttemptEnd, Event, Resolution, SessionEnd, SessionKey, ToolKey, WorkerSpec};
+use toolwave_scheduler::{
+    AttemptEnd, AttemptKey, Event, Resolution, SessionEnd, SessionKey, ToolKey, WorkerSpec,
+};
 
 use super::{
     Driver,
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     execution::prepared::{CallParameters, Detail, ExecutionNews},
-    worker::outbox::Outbound,
+    worker::{fault::SessionFault, outbox::Outbound},
 };
 
 impl Driver {
@@ -22,6 +24,7 @@ impl Driver {
             Input::Resolved(resolved) => self.resolved(resolved),
             Input::Joined(joined) => self.joined(*joined),
             Input::Broken(session) => {
+                self.note_disconnected(session, "BROKEN");
                 if self.directory.ended(session) {
                     self.handle(Event::WorkerLost {
                         session,
@@ -33,7 +36,21 @@ impl Driver {
     }
 
     fn joined(&mut self, mut joined: Joined) {
-        let arrival = self.directory.join(&mut joined);
+        let (instance_id, peer) = (joined.instance_id.clone(), joined.description.address);
+        let Some(arrival) = self.directory.join(&mut joined) else {
+            return;
+        };
+        tracing::info!(
+            worker = %joined.name,
+            identity = joined.identity.as_deref().unwrap_or_default(),
+            session = joined.session.0,
+            slots = joined.slots,
+            tools = joined.tools.len(),
+            in_flight = joined.in_flight.len(),
+            draining = joined.draining,
+            "worker registered"
+        );
+        self.note_joined(&joined, &instance_id, peer);
         if let Some(replaced) = arrival.replaced {
             self.handle(replaced);
         }
@@ -86,6 +103,9 @@ impl Driver {
             self.progress(session, progress);
         }
         for report in frame.ended {
+            if !self.was_dispatched(report.attempt) {
+                return self.cut_off(session, SessionFault::NeverDispatched(report.attempt));
+            }
             self.report(session, report);
         }
         if let Some(heartbeat) = frame.heartbeat {
@@ -97,6 +117,7 @@ impl Driver {
             });
         }
         if let Some(names) = frame.tools {
+            self.note_tools(session, &names);
             let tools = self.declared(&names);
             self.handle(Event::ToolsChanged { session, tools });
         }
@@ -107,6 +128,9 @@ impl Driver {
                 worker,
                 draining: true,
             });
+        }
+        if frame.goodbye {
+            self.note_disconnected(session, "GOODBYE");
         }
         if frame.goodbye && self.directory.ended(session) {
             self.handle(Event::WorkerLost {
@@ -147,6 +171,30 @@ impl Driver {
             at,
         };
         self.executions.tell(key.call.execution, news);
+    }
+
+    /// False when the call is known and has had no such attempt: whoever reports its end makes it up.
+    fn was_dispatched(&mut self, attempt: AttemptKey) -> bool {
+        self.executions
+            .call(attempt.call)
+            .filter(|call| !call.ended)
+            .is_none_or(|call| {
+                let last = call.tries.last().map_or(0, |last| last.number);
+                (1..=last).contains(&attempt.number)
+            })
+    }
+
+    /// Ends a session whose worker breaks the rules; what it runs is waited for as after a broken stream.
+    fn cut_off(&mut self, session: SessionKey, fault: SessionFault) {
+        if let Some(entry) = self.directory.session(session) {
+            tracing::warn!(worker = %entry.name, session = session.0, error = %fault, "session closed");
+        }
+        if self.directory.close(session, fault) {
+            self.handle(Event::WorkerLost {
+                session,
+                end: SessionEnd::Broken,
+            });
+        }
     }
 
     /// The end of an attempt. The first report of the worker it was sent to counts; the scheduler says of the

@@ -101,6 +101,12 @@ impl Answer {
         }
     }
 
+    /// Names the execution.
+    #[must_use]
+    pub(super) fn execution_id(&self) -> &str {
+        &self.execution_id
+    }
+
     /// What it answers to.
     #[must_use]
     pub fn shape(&self) -> &Arc<Shape> {

@@ -3,7 +3,7 @@
 //! tries again must find it; `CancelExecution` takes its key.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,6 +18,7 @@ use super::{answer::Shape, prepared::ExecutionNews, validate::Prepared};
 use crate::{
     error::RequestError,
     handle::{Handle, Ticket},
+    tenants::Caller,
 };
 
 /// How long an answer is kept after its execution ended.
@@ -32,10 +33,20 @@ const CALL_BYTES: usize = 512;
 const KEPT_PROGRESS: usize = 4_096;
 
 /// What a request says, whole: two with one key must agree in it. Maps are sorted on the wire, so it is the
-/// same for the same request.
+/// same for the same request. A tool that a client may not name says something else than one that it may: no
+/// client learns by a key what a tool answered to another.
 #[must_use]
-pub(super) fn body_of(request: &v1::ExecuteParallelRequest) -> [u8; 32] {
-    Sha256::digest(request.encode_to_vec()).into()
+pub(super) fn body_of(request: &v1::ExecuteParallelRequest, caller: &Caller) -> [u8; 32] {
+    let mut body = Sha256::new_with_prefix(request.encode_to_vec());
+    if !caller.may_name_all() {
+        for (at, _) in (0u32..)
+            .zip(&request.calls)
+            .filter(|(_, call)| !caller.may_name(&call.tool_name))
+        {
+            body.update(at.to_le_bytes());
+        }
+    }
+    body.finalize().into()
 }
 
 /// All executions with a key.
@@ -48,8 +59,19 @@ pub(super) struct KeyedExecutions {
 
 #[derive(Debug, Default)]
 struct State {
+    tenants: HashMap<Arc<str>, Keys>,
+    /// By the order in which they ended.
+    ended: BTreeMap<u64, EndedEntry>,
+    next: u64,
+    bytes: usize,
+}
+
+/// The keys of one tenant: nobody else's lead here.
+#[derive(Debug, Default)]
+struct Keys {
     by_key: HashMap<String, Entry>,
-    ended: VecDeque<EndedEntry>,
+    /// Its part of those that ended.
+    ended: VecDeque<u64>,
     bytes: usize,
 }
 
@@ -62,6 +84,7 @@ struct Entry {
 #[derive(Debug)]
 struct EndedEntry {
     at: Instant,
+    tenant: Arc<str>,
     key: String,
     log: Arc<Log>,
     bytes: usize,
@@ -90,6 +113,8 @@ struct Written {
 pub(super) struct Watcher {
     log: Arc<Log>,
     next: usize,
+    /// Its request began the execution.
+    first: bool,
     changed: watch::Receiver<()>,
 }
 
@@ -104,12 +129,15 @@ impl KeyedExecutions {
         body: [u8; 32],
         prepared: Prepared,
         handle: &Handle,
+        caller: Caller,
     ) -> Result<Watcher, RequestError> {
+        let tenant = caller.client.tenant.clone();
         let mut state = self.state();
         state.forget_old(Instant::now());
-        if let Some(entry) = state.by_key.get(key) {
+        let keys = state.tenants.entry(tenant.clone()).or_default();
+        if let Some(entry) = keys.by_key.get(key) {
             return if entry.body == body {
-                Ok(Watcher::new(&entry.log))
+                Ok(Watcher::new(&entry.log, false))
             } else {
                 Err(RequestError::IdempotencyKeyReused)
             };
@@ -119,24 +147,29 @@ impl KeyedExecutions {
             written: Mutex::default(),
             changed: watch::Sender::new(()),
         });
-        state.by_key.insert(
+        keys.by_key.insert(
             key.to_owned(),
             Entry {
                 body,
                 log: log.clone(),
             },
         );
-        let (this, handle, watcher, key) = (self.clone(), handle.clone(), Watcher::new(&log), key.to_owned());
+        let (this, handle, watcher, key) = (
+            self.clone(),
+            handle.clone(),
+            Watcher::new(&log, true),
+            key.to_owned(),
+        );
         self.listeners.spawn(async move {
-            match handle.submit(prepared.execution).await {
+            match handle.submit(prepared.execution, caller).await {
                 Ok(ticket) => {
                     log.write(|written| written.admission = Some(Ok(ticket.execution_id().into())));
                     listen(ticket, &log).await;
-                    this.keep(key, log);
+                    this.keep(tenant, key, log);
                 }
                 Err(error) => {
                     // Out of the map first: who comes now may try anew.
-                    this.state().remove(&key, &log);
+                    this.state().remove(&tenant, &key, &log);
                     log.write(|written| {
                         written.admission = Some(Err(error));
                         written.closed = true;
@@ -147,19 +180,19 @@ impl KeyedExecutions {
         Ok(watcher)
     }
 
-    /// The id of the execution of `key`, and whether it has ended.
+    /// The id of the execution of a tenant's `key`, and whether it has ended.
     #[must_use]
-    pub(super) fn find(&self, key: &str) -> Option<(Arc<str>, bool)> {
+    pub(super) fn find(&self, tenant: &str, key: &str) -> Option<(Arc<str>, bool)> {
         let mut state = self.state();
         state.forget_old(Instant::now());
-        let written = state.by_key.get(key)?.log.written();
+        let written = state.tenants.get(tenant)?.by_key.get(key)?.log.written();
         match &written.admission {
             Some(Ok(id)) => Some((id.clone(), written.closed)),
             _ => None,
         }
     }
 
-    fn keep(&self, key: String, log: Arc<Log>) {
+    fn keep(&self, tenant: Arc<str>, key: String, log: Arc<Log>) {
         let (finished, bytes) = {
             let written = log.written();
             let finished = matches!(written.news.last(), Some(ExecutionNews::Finished { .. }));
@@ -167,16 +200,16 @@ impl KeyedExecutions {
         };
         let mut state = self.state();
         if finished {
-            state.bytes += bytes;
-            state.ended.push_back(EndedEntry {
+            state.add(EndedEntry {
                 at: Instant::now(),
+                tenant,
                 key,
                 log,
                 bytes,
             });
             state.forget_old(Instant::now());
         } else {
-            state.remove(&key, &log);
+            state.remove(&tenant, &key, &log);
         }
     }
 
@@ -186,27 +219,75 @@ impl KeyedExecutions {
 }
 
 impl State {
+    fn add(&mut self, entry: EndedEntry) {
+        let place = self.next;
+        self.next += 1;
+        self.bytes += entry.bytes;
+        if let Some(keys) = self.tenants.get_mut(&entry.tenant) {
+            keys.bytes += entry.bytes;
+            keys.ended.push_back(place);
+        }
+        self.ended.insert(place, entry);
+    }
+
     fn forget_old(&mut self, now: Instant) {
-        while let Some(oldest) = self.ended.front()
-            && (now.duration_since(oldest.at) >= RETENTION
-                || self.bytes > KEPT_BYTES
-                || self.ended.len() > KEPT_EXECUTIONS)
+        while let Some((&oldest, entry)) = self.ended.first_key_value()
+            && now.duration_since(entry.at) >= RETENTION
         {
-            let Some(EndedEntry { key, log, bytes, .. }) = self.ended.pop_front() else {
+            self.forget(oldest);
+        }
+        while self.bytes > KEPT_BYTES || self.ended.len() > KEPT_EXECUTIONS {
+            // Who keeps most makes room: a tenant with many keys costs no other its answers.
+            let weighs = |keys: &Keys| {
+                (
+                    keys.bytes / (KEPT_BYTES / 100),
+                    keys.ended.len() / (KEPT_EXECUTIONS / 100),
+                )
+            };
+            let heaviest = self.tenants.values().max_by_key(|keys| {
+                let (bytes, count) = weighs(keys);
+                (bytes.max(count), keys.bytes)
+            });
+            let Some(&oldest) = heaviest.and_then(|keys| keys.ended.front()) else {
                 break;
             };
-            self.bytes -= bytes;
-            self.remove(&key, &log);
+            self.forget(oldest);
         }
     }
 
-    fn remove(&mut self, key: &str, log: &Arc<Log>) {
-        if self
+    fn forget(&mut self, place: u64) {
+        let Some(EndedEntry {
+            tenant,
+            key,
+            log,
+            bytes,
+            ..
+        }) = self.ended.remove(&place)
+        else {
+            return;
+        };
+        self.bytes -= bytes;
+        if let Some(keys) = self.tenants.get_mut(&tenant) {
+            keys.bytes -= bytes;
+            // Both are in the order in which they ended, and only the first of either goes.
+            keys.ended.pop_front();
+        }
+        self.remove(&tenant, &key, &log);
+    }
+
+    fn remove(&mut self, tenant: &str, key: &str, log: &Arc<Log>) {
+        let Some(keys) = self.tenants.get_mut(tenant) else {
+            return;
+        };
+        if keys
             .by_key
             .get(key)
             .is_some_and(|entry| Arc::ptr_eq(&entry.log, log))
         {
-            self.by_key.remove(key);
+            keys.by_key.remove(key);
+        }
+        if keys.by_key.is_empty() && keys.ended.is_empty() {
+            self.tenants.remove(tenant);
         }
     }
 }
@@ -245,12 +326,19 @@ impl Log {
 }
 
 impl Watcher {
-    fn new(log: &Arc<Log>) -> Self {
+    fn new(log: &Arc<Log>, first: bool) -> Self {
         Self {
             log: log.clone(),
             next: 0,
+            first,
             changed: log.changed.subscribe(),
         }
+    }
+
+    /// Its request began the execution; others joined.
+    #[must_use]
+    pub(super) fn is_first(&self) -> bool {
+        self.first
     }
 
     /// What the answer is made by: of the request that came first.

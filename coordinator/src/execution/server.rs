@@ -1,9 +1,8 @@
 //! `ExecutionService` for a server: the generated one, but `ExecuteParallel` is answered with a codec of its
-//! own, which needs no message to be built. A deadline that cannot be kept is answered before the body is read.
+//! own, which needs no message to be built. Of the methods that run tools, each takes one message and no second.
 
 use std::{
     convert::Infallible,
-    future::ready,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,14 +10,16 @@ use std::{
 use tonic::{
     Request, Response, Status,
     codegen::{self, Body, BoxFuture, StdError, http},
-    server::{Grpc, NamedService, UnaryService},
+    server::{Grpc, NamedService, ServerStreamingService, UnaryService},
 };
 use toolwave_proto::v1::{
     self,
-    execution_service_server::{ExecutionServiceServer, SERVICE_NAME},
+    execution_service_server::{ExecutionService, ExecutionServiceServer, SERVICE_NAME},
 };
 
-use super::{answered::Answered, answered_wire::AnsweredCodec, deadline, service::Service};
+use tonic_prost::ProstCodec;
+
+use super::{answered::Answered, answered_wire::AnsweredCodec, one_message::OneMessage, service::Service};
 
 /// The service, for a server.
 #[derive(Clone)]
@@ -30,8 +31,11 @@ pub(crate) struct ExecutionServer {
     largest: usize,
 }
 
-/// The one method.
+/// One method.
 struct ExecuteParallel(Arc<Service>);
+
+/// Another.
+struct ExecuteParallelStream(Arc<Service>);
 
 // === impl ExecutionServer ===
 
@@ -64,24 +68,27 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        // Before anything waits, and tonic's own timer answers an expired one with the wrong code.
-        if let Err(error) = deadline::of(request.headers()) {
-            return Box::pin(ready(Ok(Status::from(error).into_http())));
-        }
         let method = request
             .uri()
             .path()
             .strip_prefix('/')
             .and_then(|path| path.split_once('/'));
-        if method != Some((SERVICE_NAME, "ExecuteParallel")) {
-            return self.generated.call(request);
-        }
         let service = self.service.clone();
         let largest = self.largest;
-        Box::pin(async move {
-            let mut grpc = Grpc::new(AnsweredCodec).max_decoding_message_size(largest);
-            Ok(grpc.unary(ExecuteParallel(service), request).await)
-        })
+        match method {
+            Some((SERVICE_NAME, "ExecuteParallel")) => Box::pin(async move {
+                let mut grpc = Grpc::new(OneMessage(AnsweredCodec)).max_decoding_message_size(largest);
+                Ok(grpc.unary(ExecuteParallel(service), request).await)
+            }),
+            Some((SERVICE_NAME, "ExecuteParallelStream")) => Box::pin(async move {
+                let codec = OneMessage(ProstCodec::default());
+                let mut grpc = Grpc::new(codec).max_decoding_message_size(largest);
+                Ok(grpc
+                    .server_streaming(ExecuteParallelStream(service), request)
+                    .await)
+            }),
+            _ => self.generated.call(request),
+        }
     }
 }
 
@@ -92,5 +99,16 @@ impl UnaryService<v1::ExecuteParallelRequest> for ExecuteParallel {
     fn call(&mut self, request: Request<v1::ExecuteParallelRequest>) -> Self::Future {
         let service = self.0.clone();
         Box::pin(async move { service.execute(request).await.map(Response::new) })
+    }
+}
+
+impl ServerStreamingService<v1::ExecuteParallelStreamRequest> for ExecuteParallelStream {
+    type Response = v1::ExecuteParallelStreamResponse;
+    type ResponseStream = <Service as ExecutionService>::ExecuteParallelStreamStream;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<v1::ExecuteParallelStreamRequest>) -> Self::Future {
+        let service = self.0.clone();
+        Box::pin(async move { service.execute_parallel_stream(request).await })
     }
 }

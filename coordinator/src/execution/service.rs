@@ -18,8 +18,11 @@ use super::{
     violations::Violations,
 };
 use crate::{
+    audit::{CallerFacts, Event},
+    catalogue::Catalogue,
     error::{Reason, RequestError},
     handle::{Cancelled, Handle, Ticket},
+    tenants::Caller,
 };
 
 /// A request of so many bytes is checked beside the threads that serve the others.
@@ -65,16 +68,10 @@ impl Service {
         &self,
         request: v1::ExecuteParallelRequest,
         circumstances: Circumstances,
+        catalogue: Arc<Catalogue>,
     ) -> Result<Prepared, RequestError> {
         let handle = self.handle.clone();
-        let work = move |request| {
-            prepare(
-                request,
-                &handle.catalogue(),
-                handle.request_limits(),
-                circumstances,
-            )
-        };
+        let work = move |request| prepare(request, &catalogue, handle.request_limits(), circumstances);
         if request.calls.len() < 64 && request.encoded_len() < LARGE_REQUEST {
             return work(request);
         }
@@ -83,23 +80,53 @@ impl Service {
             .map_err(|_| RequestError::CoordinatorStopped)?
     }
 
-    /// Checks and submits, or joins.
+    /// Checks and submits, or joins. What comes to nothing is recorded here, the rest by the driver.
     async fn begin(
         &self,
         request: v1::ExecuteParallelRequest,
         circumstances: Circumstances,
+        caller: Caller,
     ) -> Result<(Source, Answer), RequestError> {
-        let catalogue = self.handle.catalogue();
+        let audit = self.handle.audit();
+        if !audit.is_on() {
+            return self.begin_unrecorded(request, circumstances, caller).await;
+        }
+        let (calls, facts) = (request.calls.len(), CallerFacts::from(&caller));
+        let begun = self.begin_unrecorded(request, circumstances, caller).await;
+        match &begun {
+            Ok((Source::Joined(watcher), answer)) if !watcher.is_first() => {
+                audit.record(|| Event::ExecutionJoined {
+                    caller: facts,
+                    execution_id: answer.execution_id().into(),
+                });
+            }
+            Ok(_) => {}
+            Err(error) => audit.record(|| Event::ExecutionRefused {
+                caller: facts,
+                reason: error.reason().word(),
+                calls,
+            }),
+        }
+        begun
+    }
+
+    async fn begin_unrecorded(
+        &self,
+        request: v1::ExecuteParallelRequest,
+        circumstances: Circumstances,
+        caller: Caller,
+    ) -> Result<(Source, Answer), RequestError> {
+        let catalogue = self.handle.catalogue().seen_by(&caller);
         let key = request.idempotency_key.clone();
         if key.is_empty() {
-            let prepared = self.prepare(request, circumstances).await?;
-            let ticket = self.handle.submit(prepared.execution).await?;
+            let prepared = self.prepare(request, circumstances, catalogue.clone()).await?;
+            let ticket = self.handle.submit(prepared.execution, caller).await?;
             let answer = Answer::new(Arc::new(prepared.shape), catalogue, ticket.execution_id());
             return Ok((Source::Own(ticket), answer));
         }
-        let body = body_of(&request);
-        let prepared = self.prepare(request, circumstances).await?;
-        let mut watcher = self.keyed.join(&key, body, prepared, &self.handle)?;
+        let body = body_of(&request, &caller);
+        let prepared = self.prepare(request, circumstances, catalogue.clone()).await?;
+        let mut watcher = self.keyed.join(&key, body, prepared, &self.handle, caller)?;
         let id = watcher.admission().await?;
         let answer = Answer::new(watcher.shape().clone(), catalogue, &id);
         Ok((Source::Joined(watcher), answer))
@@ -111,19 +138,21 @@ impl Service {
         request: Request<v1::ExecuteParallelRequest>,
     ) -> Result<Answered, Status> {
         let circumstances = Circumstances {
-            deadline: deadline::of(request.metadata().as_ref())?,
+            deadline: deadline::of(&request)?,
             detail: Detail::Results,
             explain: false,
         };
-        Ok(self.run(request.into_inner(), circumstances).await?)
+        let caller = self.handle.caller(request.extensions());
+        Ok(self.run(request.into_inner(), circumstances, caller).await?)
     }
 
     async fn run(
         &self,
         request: v1::ExecuteParallelRequest,
         circumstances: Circumstances,
+        caller: Caller,
     ) -> Result<Answered, RequestError> {
-        let (mut source, mut answer) = self.begin(request, circumstances).await?;
+        let (mut source, mut answer) = self.begin(request, circumstances, caller).await?;
         let mut ends: Vec<Option<Ended>> = answer.shape().calls.iter().map(|_| None).collect();
         while let Some(news) = source.next().await {
             for news in news {
@@ -233,14 +262,15 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::ExecuteParallelStreamRequest>,
     ) -> Result<Response<Self::ExecuteParallelStreamStream>, Status> {
-        let deadline = deadline::of(request.metadata().as_ref())?;
+        let deadline = deadline::of(&request)?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Everything,
             explain: false,
         };
+        let caller = self.handle.caller(request.extensions());
         let (source, answer) = self
-            .begin(required(request.into_inner().execution)?, circumstances)
+            .begin(required(request.into_inner().execution)?, circumstances, caller)
             .await?;
         let messages = stream::unfold(Flow::Begin(source, answer), flow).flat_map(stream::iter);
         Ok(Response::new(Box::pin(messages)))
@@ -250,19 +280,17 @@ impl ExecutionService for Service {
         &self,
         request: Request<v1::PlanExecutionRequest>,
     ) -> Result<Response<v1::PlanExecutionResponse>, Status> {
-        let deadline = deadline::of(request.metadata().as_ref())?;
+        let deadline = deadline::of(&request)?;
         let circumstances = Circumstances {
             deadline,
             detail: Detail::Results,
             explain: true,
         };
-        let prepared = self
-            .prepare(required(request.into_inner().execution)?, circumstances)
-            .await?;
-        Ok(Response::new(plan_answer::plan_response(
-            prepared,
-            self.handle.catalogue(),
-        )))
+        let caller = self.handle.caller(request.extensions());
+        let catalogue = self.handle.catalogue().seen_by(&caller);
+        let request = required(request.into_inner().execution)?;
+        let prepared = self.prepare(request, circumstances, catalogue.clone()).await?;
+        Ok(Response::new(plan_answer::plan_response(prepared, catalogue)))
     }
 
     async fn cancel_execution(
@@ -270,21 +298,32 @@ impl ExecutionService for Service {
         request: Request<v1::CancelExecutionRequest>,
     ) -> Result<Response<v1::CancelExecutionResponse>, Status> {
         use v1::cancel_execution_request::Target;
+        let caller = self.handle.caller(request.extensions());
+        let refused = |error: RequestError| {
+            self.handle.audit().record(|| Event::CancelRefused {
+                caller: CallerFacts::from(&caller),
+                reason: error.reason().word(),
+            });
+            Status::from(error)
+        };
         let (id, ended): (Arc<str>, bool) = match request.into_inner().target {
             Some(Target::ExecutionId(id)) => (id.into(), false),
             Some(Target::IdempotencyKey(key)) => {
-                self.keyed.find(&key).ok_or(RequestError::ExecutionNotFound)?
+                let tenant = &caller.client.tenant;
+                let found = self.keyed.find(tenant, &key);
+                found.ok_or_else(|| refused(RequestError::ExecutionNotFound))?
             }
             None => {
                 let what = "name the execution by execution_id or idempotency_key";
-                return Err(RequestError::Invalid(Violations::one(Reason::BadTarget, "target", what)).into());
+                let wrong = Violations::one(Reason::BadTarget, "target", what);
+                return Err(refused(RequestError::Invalid(wrong)));
             }
         };
         let already_ended = ended
-            || match self.handle.cancel(&id).await {
+            || match self.handle.cancel(&id, caller.clone()).await {
                 Ok(Cancelled::Now) => false,
                 Ok(Cancelled::AlreadyEnded) => true,
-                Err(_) => return Err(RequestError::ExecutionNotFound.into()),
+                Err(_) => return Err(refused(RequestError::ExecutionNotFound)),
             };
         Ok(Response::new(v1::CancelExecutionResponse {
             execution_id: id.to_string(),
@@ -294,17 +333,21 @@ impl ExecutionService for Service {
 
     async fn list_tools(
         &self,
-        _: Request<v1::ListToolsRequest>,
+        request: Request<v1::ListToolsRequest>,
     ) -> Result<Response<v1::ListToolsResponse>, Status> {
+        let caller = self.handle.caller(request.extensions());
         let statuses: HashMap<Arc<str>, _> = self.handle.tool_statuses().await.into_iter().collect();
-        let catalogue = self.handle.catalogue();
+        let catalogue = self.handle.catalogue().seen_by(&caller);
+        // How busy a tool is tells of other tenants.
+        let shows_load = caller.client.operator;
         let tools = catalogue.tools().into_iter().map(|tool| {
             let status = statuses.get(tool.proto.name.as_str());
+            let load = status.filter(|_| shows_load);
             v1::ListedTool {
                 tool: Some(tool.proto.clone()),
                 workers: status.map_or(0, |status| status.workers),
-                queued: status.map_or(0, |status| status.queued),
-                in_flight: status.map_or(0, |status| status.in_flight),
+                queued: load.map_or(0, |status| status.queued),
+                in_flight: load.map_or(0, |status| status.in_flight),
             }
         });
         Ok(Response::new(v1::ListToolsResponse {

@@ -1,10 +1,12 @@
 //! What is said of a call that did not succeed: what was wrong, where, and what may have happened.
 
+use std::borrow::Cow;
+
 use toolwave_proto::v1;
 use toolwave_scheduler::{AttemptFailure, CancelReason, Cause, Outcome};
 
 use super::{
-    convert::to_duration,
+    convert::{to_duration, to_outcome},
     prepared::{CallFault, EndedAttemptFailure, EndedCall},
     text::{clipped, cut, quoted},
 };
@@ -153,6 +155,42 @@ fn last_worker(ended: &EndedCall) -> String {
         || "the worker".into(),
         |attempt| format!("the worker {}", quoted(&attempt.worker)),
     )
+}
+
+/// The stable word for why a call did not succeed; a tool's own code is contents and no such word.
+pub(crate) fn call_reason(ended: &EndedCall) -> Option<Cow<'static, str>> {
+    let reason = match ended.cause {
+        Cause::None => return None,
+        Cause::Rejected => match &ended.rejection {
+            Some(fault) if !fault.code.is_empty() => return Some(fault.code.clone().into()),
+            _ => Reason::ParamsSchema,
+        },
+        Cause::Attempt { failure } => attempt_reason(failure),
+        Cause::UnknownTool => Reason::UnknownTool,
+        Cause::NoWorker { .. } => Reason::NoWorker,
+        Cause::QueueTimeout { .. } => Reason::QueueTimeout,
+        Cause::Poison { .. } => Reason::Poison,
+        Cause::Deadline { .. } => Reason::DeadlineExceeded,
+        Cause::Cancelled { reason, .. } => match reason {
+            CancelReason::Requested => Reason::Cancelled,
+            CancelReason::ClientGone => Reason::ClientGone,
+            CancelReason::Shutdown => Reason::Shutdown,
+        },
+        Cause::FailFast { .. } => Reason::FailFast,
+        Cause::Dependency { .. } => Reason::DependencyFailed,
+    };
+    Some(reason.word().into())
+}
+
+/// The same of one attempt.
+pub(crate) fn attempt_reason(failure: AttemptFailure) -> Reason {
+    attempt_words(failure).0
+}
+
+/// An outcome, as everybody spells it.
+pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
+    let word = to_outcome(outcome).as_str_name();
+    word.strip_prefix("OUTCOME_").unwrap_or(word)
 }
 
 fn attempt_words(failure: AttemptFailure) -> (Reason, &'static str) {

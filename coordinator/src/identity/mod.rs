@@ -1,15 +1,32 @@
-//! Who speaks, as the connection or the token proves it: what a client may name, and for whom. Decides nothing
-//! about how it is proved.
+//! Who speaks, as the connection or the token proves it: what a client may name, and for whom; what a worker may
+//! offer. The listener verifies certificates; here it is only read whom they name.
 
+pub(crate) mod audit;
+mod config;
+mod credentials;
+mod files;
+mod gate;
+mod identities;
+mod jwt;
 mod names;
 mod peer;
+mod refusal;
+mod tokens;
+mod uri;
+mod verified;
+mod workers;
 
 use std::sync::{Arc, LazyLock};
 
 use tonic::Extensions;
 
+pub use config::{Auth, ClientCertificate, Jwt, JwtKey, WorkerIdentity as WorkerIdentityEntry};
+pub(crate) use gate::Gated;
+pub(crate) use identities::{Audience, Identities};
 pub use names::{BadPattern, NamePatterns};
 pub(crate) use peer::Peer;
+pub(crate) use refusal::Refusal;
+pub(crate) use workers::WorkerIdentity;
 
 /// The tenant of everybody where nobody has to say who they are.
 pub const DEFAULT_TENANT: &str = "default";

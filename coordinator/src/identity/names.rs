@@ -17,8 +17,30 @@ enum Pattern {
 
 /// What is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no pattern of names; expected 1 to 128 of [A-Za-z0-9._:-], and `*` at the end only")]
+#[error("{}; expected {}", self.what(), self.expected())]
 pub struct BadPattern(String);
+
+/// The rule of every name: of tools, workers, tenants.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte))
+}
+
+// === impl BadPattern ===
+
+impl BadPattern {
+    /// What is wrong.
+    pub(super) fn what(&self) -> String {
+        format!("`{}` is no pattern of names", self.0)
+    }
+
+    /// What would be right.
+    pub(super) fn expected(&self) -> &'static str {
+        "1 to 128 of [A-Za-z0-9._:-], and `*` at the end only"
+    }
+}
 
 // === impl NamePatterns ===
 
@@ -27,6 +49,14 @@ impl NamePatterns {
     #[must_use]
     pub fn all() -> Self {
         Self(vec![Pattern::Beginning("".into())])
+    }
+
+    /// Whether every name fits.
+    #[must_use]
+    pub fn allow_all(&self) -> bool {
+        self.0
+            .iter()
+            .any(|pattern| matches!(pattern, Pattern::Beginning(beginning) if beginning.is_empty()))
     }
 
     /// Whether a name fits one of the patterns.

@@ -1,46 +1,79 @@
-//! One accepted connection: closed when the server has waited long enough at its end, and when its peer says
-//! nothing at all (until the HTTP/2 preface has come, no keepalive looks after it).
+//! One connection that was let in, with or without TLS: closed when its first bytes do not come in time or are of
+//! another protocol, and when the server has waited long enough at its end.
 
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
+    task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::Sleep,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 
-/// Of the HTTP/2 preface.
-const PREFACE_BYTES: usize = 24;
-/// For the preface to come.
-const PREFACE_WITHIN: Duration = Duration::from_secs(10);
+use super::{
+    doors::Pass,
+    opening::{NoOpening, Opening},
+    stream::ByteStream,
+};
+use crate::identity::Peer;
 
-/// A TCP stream with both.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Transport,
+    peer: Peer,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Gone once the preface has come.
+    /// Gone once the first bytes have come.
     opening: Option<Opening>,
+    pass: Pass,
 }
 
-struct Opening {
-    read: usize,
-    deadline: Pin<Box<Sleep>>,
+pub(super) enum Transport {
+    Plain(ByteStream),
+    Tls(Box<TlsStream<ByteStream>>),
 }
+
+// === impl Connection ===
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, cut: &CancellationToken) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(PREFACE_WITHIN));
+    pub(super) fn new(stream: Transport, peer: Peer, pass: Pass, cut: &CancellationToken) -> Self {
         Self {
             stream,
+            peer,
             cut: Box::pin(cut.clone().cancelled_owned()),
-            opening: Some(Opening { read: 0, deadline }),
+            opening: Some(Opening::new()),
+            pass,
+        }
+    }
+
+    /// Looks at what has come since `before` bytes of the buffer were filled.
+    fn open(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<()>>,
+        fresh: &[u8],
+    ) -> Poll<io::Result<()>> {
+        let Some(opening) = &mut self.opening else {
+            return polled;
+        };
+        let why = match (opening.take(fresh), &polled) {
+            (Ok(true), _) => {
+                self.opening = None;
+                return polled;
+            }
+            (Ok(false), Poll::Pending) => ready!(opening.poll_late(context)),
+            (Ok(false), Poll::Ready(_)) => return polled,
+            (Err(why), _) => why,
+        };
+        self.tell(why);
+        Poll::Ready(Err(why.into()))
+    }
+
+    fn tell(&self, why: NoOpening) {
+        let doors = self.pass.doors();
+        if let Some(connections) = doors.to_tell("opening") {
+            let listener = doors.listener();
+            tracing::warn!(listener, address = %self.peer.address, came = %why, connections, "connection closed: no client");
         }
     }
 }
@@ -56,30 +89,37 @@ impl AsyncRead for Connection {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if let Some(opening) = &mut this.opening {
-            opening.read += buffer.filled().len() - before;
-            if opening.read >= PREFACE_BYTES {
-                this.opening = None;
-            } else if polled.is_pending() && opening.deadline.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
+        let polled = match &mut this.stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        match this.opening {
+            None => polled,
+            Some(_) => this.open(context, polled, &buffer.filled()[before..]),
         }
-        polled
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        match &mut self.get_mut().stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        match &mut self.get_mut().stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        match &mut self.get_mut().stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 
     fn poll_write_vectored(
@@ -87,18 +127,24 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, parts)
+        match &mut self.get_mut().stream {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }

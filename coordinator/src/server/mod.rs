@@ -1,115 +1,101 @@
-//! The one listener: clients, workers, operators, health, and on loopback reflection. It ends in bounded time,
-//! whatever streams are open.
+//! The listeners: who comes in where, over what, and how many. They end in bounded time, whatever streams are open.
 
+mod accept;
 mod connection;
+mod doors;
+mod listener;
+mod opening;
+mod services;
+pub(crate) mod stream;
+pub(crate) mod tls;
+mod well_formed;
 
 use std::{net::SocketAddr, time::Duration};
 
-use futures_util::StreamExt as _;
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
-use tonic::transport::{
-    Server,
-    server::{Router, TcpIncoming},
-};
-use tonic_health::{
-    ServingStatus,
-    server::{HealthReporter, HealthService},
-};
-use toolwave_proto::{
-    http2,
-    v1::{self, admin_service_server::AdminServiceServer},
-};
+use futures_util::future::select_all;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tonic_health::{ServingStatus, server::HealthReporter};
 
-use self::connection::Connection;
-use crate::{
-    StartError,
-    admin::Admin,
-    config::Config,
-    execution::{server::ExecutionServer, service::Service as Executions},
-    worker::Service as Sessions,
+use self::listener::Listener;
+pub(crate) use self::{
+    listener::Entrance,
+    services::{Role, Services},
 };
+use crate::{StartError, config::Config};
 
-const KEEPALIVE: Duration = Duration::from_secs(10);
-const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
-/// Clients that cancel many calls at once must not lose the others on their connection.
-const CANCELLED_AT_ONCE: usize = 10_000;
 /// Streams that end by themselves at the end of the server get this long, where there is time.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// The same where the time to end is over: for what is written to be sent.
 pub(crate) const STOP_AT_LEAST: Duration = Duration::from_millis(400);
-/// What is told to be serving or not: all of it, and each service.
-const HEALTH_NAMES: [&str; 4] = [
-    "",
-    "toolwave.v1.ExecutionService",
-    "toolwave.v1.WorkerService",
-    "toolwave.v1.AdminService",
-];
+/// Between two warnings that other hosts come in unseen.
+const REMIND: Duration = Duration::from_secs(60 * 60);
 
-/// A server that runs.
+/// Listeners that serve.
 pub(crate) struct Serving {
-    pub(crate) address: SocketAddr,
-    health: HealthReporter,
-    task: JoinHandle<Result<(), tonic::transport::Error>>,
+    listeners: Vec<Listener>,
     /// No further connection; those that are open end with their streams.
     stop: CancellationToken,
     /// Every connection ends.
     cut: CancellationToken,
-}
-
-/// What is served.
-pub(crate) struct Services {
-    pub(crate) executions: Executions,
-    pub(crate) sessions: Sessions,
-    pub(crate) admin: Admin,
+    _reminder: Option<AbortOnDropHandle<()>>,
 }
 
 // === impl Serving ===
 
 impl Serving {
-    /// Binds, and serves in a task.
-    pub(crate) async fn start(config: &Config, services: Services) -> Result<Self, StartError> {
-        let listen = config.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| StartError::Listen { listen, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { listen, source })?;
-        let health = HealthReporter::new();
-        let router = router(config, services, &health, address)?;
+    /// Serves in tasks.
+    pub(crate) async fn start(
+        config: &Config,
+        services: Services,
+        entrances: Vec<Entrance>,
+    ) -> Result<Self, StartError> {
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
-        let cut_each = cut.clone();
-        let incoming = TcpIncoming::from(listener)
-            .with_nodelay(Some(true))
-            .with_keepalive(Some(Duration::from_secs(60)))
-            .map(move |stream| stream.map(|stream| Connection::new(stream, &cut_each)));
-        let stopped = stop.clone().cancelled_owned();
-        let task = tokio::spawn(router.serve_with_incoming_shutdown(incoming, stopped));
+        let listeners = entrances
+            .into_iter()
+            .map(|entrance| entrance.open(config, &services, &stop, &cut))
+            .collect::<Result<Vec<_>, _>>()?;
         let serving = Self {
-            address,
-            health,
-            task,
+            listeners,
             stop,
             cut,
+            _reminder: reminder(config),
         };
-        serving.report(ServingStatus::Serving).await;
+        serving.health().report(ServingStatus::Serving).await;
         Ok(serving)
+    }
+
+    /// Where clients come in.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.at(Role::Clients)
+    }
+
+    /// Where workers come in.
+    pub(crate) fn worker_address(&self) -> SocketAddr {
+        self.at(Role::Workers)
+    }
+
+    fn at(&self, role: Role) -> SocketAddr {
+        let here = |listener: &&Listener| listener.role == role;
+        let listener = self.listeners.iter().find(here);
+        listener.unwrap_or(&self.listeners[0]).address
     }
 
     /// What health checks are told.
     pub(crate) fn health(&self) -> Health {
-        Health(self.health.clone())
+        let reporters = self.listeners.iter();
+        Health(
+            reporters
+                .map(|listener| (listener.health.clone(), listener.role))
+                .collect(),
+        )
     }
 
-    async fn report(&self, status: ServingStatus) {
-        self.health().report(status).await;
-    }
-
-    /// Ends when the server ended by itself, with its words.
+    /// Ends when a listener ended by itself, with its words.
     pub(crate) async fn failed(&mut self) -> String {
-        match (&mut self.task).await {
-            Ok(Ok(())) => "the server ended".to_owned(),
+        let tasks = self.listeners.iter_mut().map(|listener| &mut listener.task);
+        match select_all(tasks).await.0 {
+            Ok(Ok(())) => "a listener ended".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         }
@@ -118,10 +104,18 @@ impl Serving {
     /// Takes no further connection, waits for open streams as long as `grace`, then cuts what is left.
     pub(crate) async fn stop(mut self, grace: Duration) {
         self.stop.cancel();
-        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
+        if timeout(grace, self.ended()).await.is_err() {
             self.cut.cancel();
-            if tokio::time::timeout(STOP_AT_LEAST, &mut self.task).await.is_err() {
+            if timeout(STOP_AT_LEAST, self.ended()).await.is_err() {
                 tracing::warn!("server did not end");
+            }
+        }
+    }
+
+    async fn ended(&mut self) {
+        for listener in &mut self.listeners {
+            if !listener.task.is_finished() {
+                let _ = (&mut listener.task).await;
             }
         }
     }
@@ -130,13 +124,12 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.cut.cancel();
-        self.task.abort();
     }
 }
 
 /// A way to health, for whoever sees that it is lost.
 #[derive(Clone)]
-pub(crate) struct Health(HealthReporter);
+pub(crate) struct Health(Vec<(HealthReporter, Role)>);
 
 impl Health {
     pub(crate) async fn not_serving(&self) {
@@ -144,45 +137,28 @@ impl Health {
     }
 
     async fn report(&self, status: ServingStatus) {
-        for name in HEALTH_NAMES {
-            self.0.set_service_status(name, status).await;
+        for (reporter, role) in &self.0 {
+            for name in role.health_names() {
+                reporter.set_service_status(*name, status).await;
+            }
         }
     }
 }
 
-fn router(
-    config: &Config,
-    services: Services,
-    health: &HealthReporter,
-    address: SocketAddr,
-) -> Result<Router, StartError> {
-    let largest = config.requests.max_request_bytes;
-    // Names and numbers of operators and health checks only.
-    let small = 64 * 1024;
-    let router = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
-        .initial_stream_window_size(http2::STREAM_WINDOW)
-        .initial_connection_window_size(http2::CONNECTION_WINDOW)
-        .max_frame_size(http2::LARGEST_FRAME)
-        .max_concurrent_streams(config.max_streams_per_connection)
-        .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
-        .add_service(ExecutionServer::new(services.executions, largest))
-        .add_service(services.sessions)
-        .add_service(AdminServiceServer::new(services.admin).max_decoding_message_size(small))
-        .add_service(
-            tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(
-                health.clone(),
-            ))
-            .max_decoding_message_size(small),
-        );
-    if !address.ip().is_loopback() {
-        return Ok(router);
+/// Says again and again what an operator took upon themselves.
+fn reminder(config: &Config) -> Option<AbortOnDropHandle<()>> {
+    let open: Vec<_> = config.insecure_listeners().collect();
+    if open.is_empty() {
+        return None;
     }
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|error| StartError::Reflection(error.to_string()))?;
-    Ok(router.add_service(reflection))
+    let remind = async move {
+        let mut hours = tokio::time::interval(REMIND);
+        loop {
+            hours.tick().await;
+            for (listener, address) in &open {
+                tracing::warn!(listener, %address, "insecure: whoever reaches this address may run every tool");
+            }
+        }
+    };
+    Some(AbortOnDropHandle::new(tokio::spawn(remind)))
 }

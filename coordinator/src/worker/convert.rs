@@ -21,6 +21,8 @@ const PROGRESS_BYTES: usize = 1024;
 const DETAILS_BYTES: usize = 64 * 1024;
 /// Of an error's code, in bytes.
 const CODE_BYTES: usize = 64;
+/// The longest that the error of one call holds up all calls of its tool.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 pub(super) fn attempt_ref(attempt: AttemptKey) -> v1::AttemptRef {
     v1::AttemptRef {
@@ -117,7 +119,11 @@ pub(super) fn failure(failure: v1::AttemptFailure) -> ReportedEnd {
         Kind::Refused => AttemptFailure::Refused,
         Kind::ToolError => AttemptFailure::ToolError {
             retryable: failure.retryable,
-            retry_after: failure.retry_after.as_ref().and_then(span),
+            retry_after: failure
+                .retry_after
+                .as_ref()
+                .and_then(span)
+                .map(|pause| pause.min(LONGEST_PAUSE)),
         },
         Kind::TimedOut => AttemptFailure::TimedOut,
         Kind::Aborted => AttemptFailure::Aborted,

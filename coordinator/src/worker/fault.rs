@@ -1,10 +1,15 @@
 //! Why a session's stream ends, in words that the worker's operator can act on. The code of each is what a
 //! worker goes by: anything but `UNAVAILABLE` and `ABORTED` needs somebody to change something.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tonic::Code;
-use toolwave_scheduler::EvictReason;
+use tonic::{Code, Status};
+use toolwave_scheduler::{AttemptKey, EvictReason};
+
+use super::convert;
+
+/// Of what the decoder says of a frame, in bytes.
+const UNREADABLE_BYTES: usize = 256;
 
 /// Why the coordinator ends a stream.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -33,8 +38,22 @@ pub(crate) enum SessionFault {
     TooManyInFlight { listed: usize, slots: u32, limit: usize },
     #[error("{listed} tools are declared; at most {limit} are accepted of one worker")]
     TooManyTools { listed: usize, limit: usize },
+    #[error("register.worker is `{worker}`, which {identity} may not use as its name")]
+    IdentityMismatch { worker: Arc<str>, identity: Arc<str> },
+    #[error("{identity} may not offer {tools}")]
+    ToolsNotPermitted { identity: Arc<str>, tools: String },
+    #[error(
+        "a worker of another identity has the name, or is still waited for; names are unique in the cluster"
+    )]
+    WorkerIdTaken,
     #[error("{0}")]
     BadFrame(String),
+    #[error("a frame cannot be read: {0}")]
+    Unreadable(String),
+    #[error("a frame is larger than {limit} bytes, the most that is accepted")]
+    FrameTooLarge { limit: usize },
+    #[error("a result of attempt {0}, which was never dispatched")]
+    NeverDispatched(AttemptKey),
     #[error("more than {0} heartbeats within a second")]
     HeartbeatFlood(u32),
     #[error("closed by the coordinator: {0}")]
@@ -50,6 +69,22 @@ pub(crate) enum SessionFault {
 // === impl SessionFault ===
 
 impl SessionFault {
+    /// Why a frame could not be read; `None` where it is the connection that broke, so that nobody is there to
+    /// be told.
+    pub(super) fn unread(status: &Status, limit: usize) -> Option<Self> {
+        if std::error::Error::source(status).is_some() {
+            return None;
+        }
+        match status.code() {
+            Code::OutOfRange => Some(Self::FrameTooLarge { limit }),
+            Code::Internal | Code::Unimplemented => Some(Self::Unreadable(convert::clean(
+                status.message().to_owned(),
+                UNREADABLE_BYTES,
+            ))),
+            _ => None,
+        }
+    }
+
     /// The code that the stream ends with.
     pub(crate) fn code(&self) -> Code {
         match self {
@@ -61,7 +96,12 @@ impl SessionFault {
             Self::BadName { .. }
             | Self::TooManyInFlight { .. }
             | Self::TooManyTools { .. }
-            | Self::BadFrame(_) => Code::InvalidArgument,
+            | Self::BadFrame(_)
+            | Self::Unreadable(_)
+            | Self::NeverDispatched(_) => Code::InvalidArgument,
+            Self::FrameTooLarge { .. } => Code::OutOfRange,
+            Self::IdentityMismatch { .. } | Self::ToolsNotPermitted { .. } => Code::PermissionDenied,
+            Self::WorkerIdTaken => Code::AlreadyExists,
             Self::HeartbeatFlood(_) => Code::ResourceExhausted,
             Self::Evicted(_) | Self::Replaced | Self::NotReading => Code::Aborted,
             Self::CoordinatorGone => Code::Unavailable,
@@ -72,12 +112,20 @@ impl SessionFault {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::RegisterLate(_) => "REGISTER_LATE",
-            Self::RegisterNotFirst(_) | Self::RegisteredTwice | Self::BadFrame(_) => "PROTOCOL_ERROR",
+            Self::RegisterNotFirst(_)
+            | Self::RegisteredTwice
+            | Self::BadFrame(_)
+            | Self::Unreadable(_)
+            | Self::NeverDispatched(_) => "PROTOCOL_ERROR",
+            Self::FrameTooLarge { .. } => "MESSAGE_TOO_LARGE",
             Self::UnsupportedProtocol { .. } => "UNSUPPORTED_PROTOCOL",
             Self::BadName { .. } => "INVALID_NAME",
             Self::MessageLimitTooLow(_) => "MESSAGE_LIMIT_TOO_LOW",
             Self::TooManyInFlight { .. } => "TOO_MANY_IN_FLIGHT",
             Self::TooManyTools { .. } => "TOO_MANY_TOOLS",
+            Self::IdentityMismatch { .. } => "IDENTITY_MISMATCH",
+            Self::ToolsNotPermitted { .. } => "TOOLS_NOT_PERMITTED",
+            Self::WorkerIdTaken => "WORKER_ID_TAKEN",
             Self::HeartbeatFlood(_) => "HEARTBEAT_FLOOD",
             Self::Evicted(_) => "EVICTED",
             Self::Replaced => "REPLACED",

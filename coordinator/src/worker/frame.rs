@@ -19,8 +19,9 @@ use crate::{
     wire::{bytes_len, number_len, put_bytes, put_number, put_start, text_len},
 };
 
-/// Of the buffer that frames are written to and cut from: some common ones, or one piece.
-const BUFFER_BYTES: usize = 64 * 1024;
+/// Of the buffer that frames are written to and cut from. Each session holds one for as long as it lives, idle or
+/// not; what is larger makes room for itself.
+const BUFFER_BYTES: usize = 2 * 1024;
 /// From here on the connection is given what has been written.
 const YIELD_BYTES: usize = 32 * 1024;
 /// `OpenSessionResponse.dispatches`.

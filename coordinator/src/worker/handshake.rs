@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tonic::Streaming;
 use toolwave_proto::{PROTOCOL, v1};
 
-use super::{convert, fault::SessionFault, outbox::LEAST_MESSAGE, service::SessionTerms};
+use super::{convert, fault::SessionFault, outbox::LEAST_MESSAGE, permitted::Caller, service::SessionTerms};
 
 /// What gRPC implementations accept where nobody says otherwise.
 const DEFAULT_MESSAGE: u32 = 4 * 1024 * 1024;
@@ -35,15 +35,19 @@ pub(super) struct Registration {
 pub(super) async fn register(
     stream: &mut Streaming<v1::OpenSessionRequest>,
     terms: &SessionTerms,
+    caller: &Caller,
 ) -> Result<Registration, SessionFault> {
     let wait = terms.register_within;
     let frame = match tokio::time::timeout(wait, stream.message()).await {
         Err(_) => return Err(SessionFault::RegisterLate(wait)),
         Ok(Ok(Some(frame))) => frame,
         Ok(Ok(None)) => return Err(SessionFault::RegisterNotFirst("never came: the stream ended")),
-        Ok(Err(_)) => return Err(SessionFault::RegisterNotFirst("could not be read")),
+        Ok(Err(status)) => {
+            let fault = SessionFault::unread(&status, terms.max_message);
+            return Err(fault.unwrap_or(SessionFault::RegisterNotFirst("never came: the stream broke")));
+        }
     };
-    check(alone(frame)?, terms)
+    check(alone(frame)?, terms, caller)
 }
 
 /// The register frame, when it holds nothing else.
@@ -59,7 +63,11 @@ fn alone(mut frame: v1::OpenSessionRequest) -> Result<v1::Register, SessionFault
     }
 }
 
-fn check(register: v1::Register, terms: &SessionTerms) -> Result<Registration, SessionFault> {
+fn check(
+    register: v1::Register,
+    terms: &SessionTerms,
+    caller: &Caller,
+) -> Result<Registration, SessionFault> {
     let (min, max) = (*PROTOCOL.start(), *PROTOCOL.end());
     let (worker_min, worker_max) = (register.min_protocol, register.max_protocol);
     let protocol = max.min(worker_max);
@@ -72,6 +80,7 @@ fn check(register: v1::Register, terms: &SessionTerms) -> Result<Registration, S
         });
     }
     name("register.worker", &register.worker)?;
+    caller.may_be(&register.worker)?;
     name("register.instance_id", &register.instance_id)?;
     let message_bytes = if register.max_message_bytes == 0 {
         DEFAULT_MESSAGE
@@ -81,17 +90,7 @@ fn check(register: v1::Register, terms: &SessionTerms) -> Result<Registration, S
     if message_bytes < LEAST_MESSAGE {
         return Err(SessionFault::MessageLimitTooLow(message_bytes));
     }
-    let limit = (register.slots as usize)
-        .saturating_mul(2)
-        .saturating_add(LISTED_SPARE);
-    if register.in_flight.len() > limit {
-        let listed = register.in_flight.len();
-        return Err(SessionFault::TooManyInFlight {
-            listed,
-            slots: register.slots,
-            limit,
-        });
-    }
+    check_listed(register.in_flight.len(), register.slots)?;
     if register.tools.len() > terms.max_tools {
         return Err(SessionFault::TooManyTools {
             listed: register.tools.len(),
@@ -129,6 +128,15 @@ fn check(register: v1::Register, terms: &SessionTerms) -> Result<Registration, S
             .map(|(key, value)| (short(key), short(value)))
             .collect(),
     })
+}
+
+/// Whether a worker of so many slots can have so many attempts: each takes memory, and a slot, until it has ended.
+pub(super) fn check_listed(listed: usize, slots: u32) -> Result<(), SessionFault> {
+    let limit = (slots as usize).saturating_mul(2).saturating_add(LISTED_SPARE);
+    if listed > limit {
+        return Err(SessionFault::TooManyInFlight { listed, slots, limit });
+    }
+    Ok(())
 }
 
 /// The rule of every name that a worker chooses.

@@ -7,6 +7,8 @@ pub(crate) mod fault;
 pub(crate) mod frame;
 mod handshake;
 pub(crate) mod outbox;
+mod pace;
+mod permitted;
 mod pieces;
 mod service;
 mod session;

@@ -107,6 +107,8 @@ pub(crate) struct Outbox {
     answers: Arc<Answers>,
     acknowledged: u64,
     answered: u64,
+    /// The first frame was sent; before it there is nothing to say.
+    registered: bool,
     ended: bool,
 }
 
@@ -160,6 +162,7 @@ impl Outbox {
             answers,
             acknowledged: 0,
             answered: 0,
+            registered: false,
             ended: false,
         }
     }
@@ -175,6 +178,7 @@ impl Outbox {
             };
             match next {
                 Outbound::Registered(registered) => {
+                    self.registered = true;
                     frame.rest.registered = Some(*registered);
                     return Some(Ok(frame));
                 }
@@ -250,6 +254,9 @@ impl Outbox {
 
     /// Adds the numbers that are due; true when the frame is to be sent.
     fn answer(&mut self, frame: &mut v1::OpenSessionResponse, filled: bool) -> bool {
+        if !self.registered {
+            return filled;
+        }
         let heartbeat = self.answers.heartbeat.load(Ordering::Acquire);
         let urgent = self.answers.urgent.swap(false, Ordering::AcqRel);
         let acknowledged = self.answers.acknowledged.load(Ordering::Acquire);
@@ -310,5 +317,29 @@ impl Stream for Outbox {
 impl Drop for Outbox {
     fn drop(&mut self) {
         self.answers.closed.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_to_a_worker_before_it_is_registered() {
+        let (outbox, arriving) = mpsc::channel(1);
+        let answers = Arc::new(Answers::default());
+        let mut frames = Outbox::new(arriving, answers.clone());
+        answers.answer(7);
+        answers.acknowledge(3, true);
+        assert!(frames.next().now_or_never().is_none(), "it waits");
+        let registered = Outbound::Registered(Box::default());
+        assert!(outbox.try_send(vec![registered]).is_ok());
+        let mut next = || frames.next().now_or_never().flatten().unwrap().unwrap().rest;
+        let first = next();
+        assert!(first.registered.is_some() && first.heartbeat_answer == 0);
+        let second = next();
+        assert_eq!((second.heartbeat_answer, second.acknowledged_results), (7, 3));
     }
 }

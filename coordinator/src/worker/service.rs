@@ -26,9 +26,10 @@ use super::{
     declarations::Declarations,
     frame::{Frame, FrameCodec},
     outbox::{Answers, LEAST_MESSAGE, Outbox},
+    permitted::Caller,
     session,
 };
-use crate::driver::mailbox::Input;
+use crate::{audit::Audit, driver::mailbox::Input};
 
 /// What holds for every session.
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub(crate) struct Workers {
     pub(super) terms: SessionTerms,
     pub(super) driver: mpsc::Sender<Input>,
     pub(super) declarations: Arc<Declarations>,
+    pub(super) audit: Audit,
     sessions: AtomicU64,
     /// Owns the readers.
     readers: TaskTracker,
@@ -64,11 +66,13 @@ impl Workers {
         driver: mpsc::Sender<Input>,
         declarations: Arc<Declarations>,
         readers: TaskTracker,
+        audit: Audit,
     ) -> Self {
         Self {
             terms,
             driver,
             declarations,
+            audit,
             sessions: AtomicU64::new(1),
             readers,
         }
@@ -128,7 +132,7 @@ impl StreamingService<v1::OpenSessionRequest> for OpenSession {
 
     fn call(&mut self, request: Request<Streaming<v1::OpenSessionRequest>>) -> Self::Future {
         let workers = self.0.clone();
-        let address = request.remote_addr();
+        let caller = Caller::of(request.extensions());
         // An attempt in flight is at most said once and aborted once, and takes a slot until it has ended:
         // a fuller outbox belongs to a worker that does not read. Room is taken only as it is used.
         let room = (workers.terms.max_slots as usize)
@@ -140,7 +144,7 @@ impl StreamingService<v1::OpenSessionRequest> for OpenSession {
         self.0.readers.spawn(session::serve(
             workers,
             request.into_inner(),
-            address,
+            caller,
             outbox,
             answers,
         ));

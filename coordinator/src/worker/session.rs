@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::sync::mpsc;
 use tonic::Streaming;
 use toolwave_proto::v1::{self, attempt_report::End};
 use toolwave_scheduler::{AttemptKey, SessionKey};
@@ -15,19 +15,20 @@ use super::{
     fault::SessionFault,
     handshake::{self, Registration},
     outbox::{Answers, Outbound},
+    pace::Pace,
+    permitted::Caller,
     pieces::Pieces,
     service::Workers,
 };
-use crate::driver::mailbox::{Description, Frame, Heartbeat, Input, Joined, Report};
+use crate::{
+    audit::Event,
+    driver::mailbox::{Description, Frame, Heartbeat, Input, Joined, Report},
+};
 
 /// An acknowledgement does not wait for another frame beyond so many results ...
 const UNACKNOWLEDGED: u64 = 256;
 /// ... or bytes of results.
 const UNACKNOWLEDGED_BYTES: usize = 256 * 1024;
-/// Heartbeats within a second beyond which a worker has lost its mind.
-const HEARTBEATS_A_SECOND: u32 = 1000;
-/// Heartbeats within a second that reach the driver.
-const HEARTBEATS_HEARD: u32 = 10;
 
 /// One session, as its reader sees it.
 pub(super) struct Session {
@@ -35,6 +36,7 @@ pub(super) struct Session {
     key: SessionKey,
     name: Arc<str>,
     slots: u32,
+    caller: Caller,
     answers: Arc<Answers>,
     pieces: Pieces,
     /// The number of the last result that was announced.
@@ -42,8 +44,7 @@ pub(super) struct Session {
     /// The last that was acknowledged at once or by the way.
     acknowledged: u64,
     unacknowledged_bytes: usize,
-    beats: u32,
-    beats_since: Instant,
+    pace: Pace,
 }
 
 /// Why a session's reader stopped.
@@ -60,18 +61,28 @@ enum Stop {
 pub(super) async fn serve(
     workers: Arc<Workers>,
     mut stream: Streaming<v1::OpenSessionRequest>,
-    address: Option<std::net::SocketAddr>,
+    mut caller: Caller,
     outbox: mpsc::Sender<Vec<Outbound>>,
     answers: Arc<Answers>,
 ) {
     let registered = tokio::select! {
-        registered = handshake::register(&mut stream, &workers.terms) => registered,
+        registered = handshake::register(&mut stream, &workers.terms, &caller) => registered,
         () = answers.closed.cancelled() => return,
     };
-    let registration = match registered {
+    let permitted = registered.and_then(|mut registration| {
+        let offered = std::mem::take(&mut registration.tools);
+        registration.tools = caller.permitted(&registration.name, offered)?;
+        Ok(registration)
+    });
+    let registration = match permitted {
         Ok(registration) => registration,
         Err(fault) => {
-            tracing::warn!(?address, reason = fault.reason(), error = %fault, "worker refused");
+            let (address, identity) = (caller.address, caller.identity());
+            tracing::warn!(?address, identity, reason = fault.reason(), error = %fault, "worker refused");
+            workers.audit.record(|| Event::WorkerRefused {
+                peer: address,
+                reason: fault.reason(),
+            });
             answers.end(Some(fault));
             return;
         }
@@ -81,16 +92,16 @@ pub(super) async fn serve(
         key,
         name: registration.name.clone(),
         slots: registration.slots,
+        caller,
         answers,
         pieces: Pieces::default(),
         last_result: 0,
         acknowledged: 0,
         unacknowledged_bytes: 0,
-        beats: 0,
-        beats_since: Instant::now(),
+        pace: Pace::new(),
         workers,
     };
-    if !session.join(registration, address, outbox).await {
+    if !session.join(registration, outbox).await {
         return;
     }
     session.read(stream).await;
@@ -99,13 +110,8 @@ pub(super) async fn serve(
 // === impl Session ===
 
 impl Session {
-    /// Answers the worker, then tells the driver; false when either is gone.
-    async fn join(
-        &self,
-        registration: Registration,
-        address: Option<std::net::SocketAddr>,
-        outbox: mpsc::Sender<Vec<Outbound>>,
-    ) -> bool {
+    /// Tells the driver, which answers the worker; false when it is gone.
+    async fn join(&self, registration: Registration, outbox: mpsc::Sender<Vec<Outbound>>) -> bool {
         let terms = &self.workers.terms;
         let session_id = format!("{}-{}", terms.coordinator_id, self.key.0);
         let registered = handshake::registered(&registration, &session_id, terms);
@@ -115,24 +121,10 @@ impl Session {
             .declarations
             .declare(&registration.name, registration.tools)
             .await;
-        tracing::info!(
-            worker = %self.name,
-            session = self.key.0,
-            slots = self.slots,
-            tools = tools.len(),
-            in_flight = registration.in_flight.len(),
-            draining = registration.draining,
-            "worker registered"
-        );
-        // The first entry of an empty channel.
-        if outbox
-            .try_send(vec![Outbound::Registered(Box::new(registered))])
-            .is_err()
-        {
-            return false;
-        }
         let joined = Joined {
             session: self.key,
+            registered: Box::new(registered),
+            identity: self.caller.worker.as_ref().map(|worker| worker.uri.clone()),
             name: registration.name,
             instance_id: registration.instance_id,
             slots: self.slots,
@@ -147,7 +139,7 @@ impl Session {
             description: Description {
                 labels: registration.labels,
                 build: registration.build,
-                address,
+                address: self.caller.address,
             },
             outbox,
             answers: self.answers.clone(),
@@ -173,7 +165,11 @@ impl Session {
                     }
                 }
                 // An end without goodbye is a lost session, however cleanly it came.
-                Ok(None) | Err(_) => break Stop::Ended,
+                Ok(None) => break Stop::Ended,
+                Err(status) => {
+                    let fault = SessionFault::unread(&status, self.workers.terms.max_message);
+                    break fault.map_or(Stop::Ended, Stop::Fault);
+                }
             }
         };
         let how = match &stop {
@@ -182,7 +178,13 @@ impl Session {
             Stop::Closed => "closed here",
             Stop::Fault(fault) => fault.reason(),
         };
-        tracing::info!(worker = %self.name, session = self.key.0, how, "session ended");
+        tracing::info!(
+            worker = %self.name,
+            session = self.key.0,
+            how,
+            progress_dropped = self.pace.progress_dropped,
+            "session ended"
+        );
         if !matches!(stop, Stop::Goodbye) {
             self.tell(Input::Broken(self.key)).await;
         }
@@ -193,7 +195,7 @@ impl Session {
     }
 
     /// One frame becomes one message.
-    async fn frame(&mut self, frame: v1::OpenSessionRequest) -> Result<(), Stop> {
+    async fn frame(&mut self, mut frame: v1::OpenSessionRequest) -> Result<(), Stop> {
         if frame.register.is_some() {
             return Err(Stop::Fault(SessionFault::RegisteredTwice));
         }
@@ -211,6 +213,7 @@ impl Session {
             None => None,
         };
         let goodbye = frame.goodbye.is_some();
+        self.pace.thin(&mut frame.progress);
         let message = Frame {
             session: self.key,
             started: convert::attempt_keys(&frame.started),
@@ -303,16 +306,8 @@ impl Session {
         let Some(heartbeat) = heartbeat else {
             return Ok(None);
         };
-        let now = Instant::now();
-        if now.duration_since(self.beats_since).as_secs() >= 1 {
-            self.beats_since = now;
-            self.beats = 0;
-        }
-        self.beats += 1;
-        if self.beats > HEARTBEATS_A_SECOND {
-            return Err(SessionFault::HeartbeatFlood(HEARTBEATS_A_SECOND));
-        }
-        if self.beats > HEARTBEATS_HEARD {
+        handshake::check_listed(heartbeat.in_flight.len(), self.slots)?;
+        if !self.pace.beat()? {
             return Ok(None);
         }
         let mut in_flight = convert::attempt_keys(&heartbeat.in_flight);
@@ -324,7 +319,7 @@ impl Session {
         }))
     }
 
-    async fn tools(&self, tools: Vec<v1::Tool>) -> Result<Vec<Arc<str>>, SessionFault> {
+    async fn tools(&mut self, tools: Vec<v1::Tool>) -> Result<Vec<Arc<str>>, SessionFault> {
         let limit = self.workers.terms.max_tools;
         if tools.len() > limit {
             return Err(SessionFault::TooManyTools {
@@ -332,6 +327,7 @@ impl Session {
                 limit,
             });
         }
+        let tools = self.caller.permitted(&self.name, tools)?;
         Ok(self.workers.declarations.declare(&self.name, tools).await)
     }
 

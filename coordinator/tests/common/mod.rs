@@ -180,41 +180,51 @@ pub struct FakeWorker {
 impl FakeWorker {
     /// Opens a stream and says nothing.
     pub async fn open(coordinator: &Coordinator) -> Self {
+        Self::open_on(channel(coordinator).await).await.expect("a stream")
+    }
+
+    /// The same on a connection of the test's own; refused when who opened it may not be a worker.
+    pub async fn open_on(channel: Channel) -> Result<Self, Status> {
         let (says, said) = mpsc::channel(1024);
-        let mut client =
-            WorkerServiceClient::new(channel(coordinator).await).max_decoding_message_size(16 << 20);
+        let mut client = WorkerServiceClient::new(channel).max_decoding_message_size(16 << 20);
         // Answered before anything is sent.
-        let opened = soon("the response", client.open_session(ReceiverStream::new(said))).await;
-        Self {
+        let opened = soon("the response", client.open_session(ReceiverStream::new(said))).await?;
+        Ok(Self {
             says: Some(says),
-            hears: opened.expect("a stream").into_inner(),
+            hears: opened.into_inner(),
             registered: v1::Registered::default(),
             frames: Vec::new(),
             dispatches: VecDeque::new(),
             aborts: VecDeque::new(),
             results: 0,
-        }
+        })
     }
 
     /// Opens a stream and registers.
-    pub async fn join(coordinator: &Coordinator, mut register: v1::Register) -> Self {
+    pub async fn join(coordinator: &Coordinator, register: v1::Register) -> Self {
+        Self::open(coordinator)
+            .await
+            .registered(coordinator, register)
+            .await
+    }
+
+    /// Registers on an open stream.
+    pub async fn registered(mut self, coordinator: &Coordinator, mut register: v1::Register) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(0);
         register.build = format!("session {}", SESSIONS.fetch_add(1, Ordering::Relaxed));
-        let mut worker = Self::open(coordinator).await;
-        worker
-            .say(v1::OpenSessionRequest {
-                register: Some(register.clone()),
-                ..Default::default()
-            })
-            .await;
-        let first = worker.frame().await;
-        worker.registered = first.registered.expect("the first frame answers register");
+        self.say(v1::OpenSessionRequest {
+            register: Some(register.clone()),
+            ..Default::default()
+        })
+        .await;
+        let first = self.frame().await;
+        self.registered = first.registered.expect("the first frame answers register");
         // Known to the scheduler from here on.
         workers_until(coordinator, |workers| {
             workers.iter().any(|listed| listed.build == register.build)
         })
         .await;
-        worker
+        self
     }
 
     pub async fn say(&self, frame: v1::OpenSessionRequest) {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use toolwave_coordinator::error::{Place, Reason};
+use toolwave_tests::{code_word, table_cell};
 
 use crate::rows::Row;
 
@@ -29,14 +30,14 @@ pub(crate) fn page(rows: &[Row]) -> String {
     page.push_str("## Reasons\n\n| reason | where | meaning |\n| --- | --- | --- |\n");
     for reason in Reason::ALL {
         let place = match reason.place() {
-            Place::Rpc(code) => format!("RPC `{}`", word(code)),
+            Place::Rpc(code) => format!("RPC `{}`", code_word(code)),
             Place::Call(outcome) => format!("call, {outcome}"),
         };
         let _ = writeln!(
             page,
             "| `{}` | {place} | {} |",
             reason.word(),
-            escape(reason.meaning())
+            table_cell(reason.meaning())
         );
     }
     page.push_str("\n## What is answered to what\n\nEach row is tested over a real connection.\n\n");
@@ -46,27 +47,11 @@ pub(crate) fn page(rows: &[Row]) -> String {
             page,
             "| {} | {} | {} |",
             row.id,
-            escape(&row.describes),
+            table_cell(&row.describes),
             answer(row)
         );
     }
     page
-}
-
-/// The canonical word of a code, such as `NOT_FOUND`.
-pub(crate) fn word(code: tonic::Code) -> String {
-    let mut word = String::new();
-    for (at, char) in format!("{code:?}").char_indices() {
-        if at > 0 && char.is_ascii_uppercase() {
-            word.push('_');
-        }
-        word.push(char.to_ascii_uppercase());
-    }
-    word
-}
-
-fn escape(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace('*', "\\*")
 }
 
 fn answer(row: &Row) -> String {

@@ -7,9 +7,9 @@ use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 use toolwave_coordinator::{Coordinator, config::Config};
 use toolwave_proto::v1::{self, cancel_execution_request::Target};
-use toolwave_tests::{FakeWorker, PATIENCE};
+use toolwave_tests::{FakeWorker, PATIENCE, code_word};
 
-use crate::{Client, connect, page, rows};
+use crate::{Client, connect, rows};
 
 const SCRIPTS: [&str; 7] = [
     "expired",
@@ -96,7 +96,7 @@ fn assert_status(status: &Status, code: Code, reason: &str) {
         "{status:?}"
     );
     let again = matches!(code, Code::Unavailable | Code::ResourceExhausted);
-    assert_eq!(details.retry_info().is_some(), again, "{}", page::word(code));
+    assert_eq!(details.retry_info().is_some(), again, "{}", code_word(code));
 }
 
 #[test]

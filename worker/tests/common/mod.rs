@@ -19,7 +19,7 @@ use tokio_stream::{
     Stream, StreamExt,
     wrappers::{ReceiverStream, TcpListenerStream},
 };
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, service::Routes};
 use toolwave_proto::v1::{
     worker_service_server::{WorkerService, WorkerServiceServer},
     *,
@@ -38,7 +38,7 @@ const HANG: Duration = Duration::from_secs(20);
 pub(crate) struct FakeCoordinator {
     pub(crate) address: SocketAddr,
     sessions: mpsc::Receiver<FakeSession>,
-    _server: JoinSet<()>,
+    _server: Box<dyn std::any::Any + Send>,
 }
 
 struct Service {
@@ -103,23 +103,37 @@ impl FakeCoordinator {
 
     pub(crate) fn serve(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
-        let (sender, sessions) = mpsc::channel(16);
+        let (routes, sessions) = Self::routes();
         let mut server = JoinSet::new();
         server.spawn(async move {
-            let service =
-                WorkerServiceServer::new(Service { sessions: sender }).max_decoding_message_size(16 << 20);
             let incoming = TcpListenerStream::new(listener)
                 .map(|stream| stream.inspect(|stream| stream.set_nodelay(true).unwrap()));
             tonic::transport::Server::builder()
-                .add_service(service)
+                .add_routes(routes)
                 .serve_with_incoming(incoming)
                 .await
                 .unwrap();
         });
+        Self::served(address, sessions, server)
+    }
+
+    /// For a server of another kind, which goes to [`FakeCoordinator::served`].
+    pub(crate) fn routes() -> (Routes, mpsc::Receiver<FakeSession>) {
+        let (sender, sessions) = mpsc::channel(16);
+        let service = WorkerServiceServer::new(Service { sessions: sender });
+        (Routes::new(service.max_decoding_message_size(16 << 20)), sessions)
+    }
+
+    /// Keeps the server as long as itself.
+    pub(crate) fn served(
+        address: SocketAddr,
+        sessions: mpsc::Receiver<FakeSession>,
+        server: impl Send + 'static,
+    ) -> Self {
         Self {
             address,
             sessions,
-            _server: server,
+            _server: Box::new(server),
         }
     }
 
@@ -180,6 +194,13 @@ impl FakeSession {
 
     pub(crate) async fn send(&self, frame: OpenSessionResponse) {
         within(self.outgoing.send(Ok(frame)))
+            .await
+            .expect("the stream is open");
+    }
+
+    /// Ends the session instead of accepting it.
+    pub(crate) async fn refuse(self, status: Status) {
+        within(self.outgoing.send(Err(status)))
             .await
             .expect("the stream is open");
     }

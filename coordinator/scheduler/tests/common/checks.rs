@@ -129,6 +129,7 @@ impl Shadow {
             }
             Action::EvictWorker { session, reason } => self.evicted(*session, *reason),
             Action::ForgetWorker { .. } => Ok(()),
+            Action::ForgetTenant { tenant } => self.forgotten(*tenant),
         }
     }
 
@@ -140,6 +141,7 @@ impl Shadow {
         else {
             return Err(format!("{execution:?} is admitted, and nobody submitted it"));
         };
+        self.check_admission(&submission)?;
         self.executions.insert(execution, Execution::new(submission));
         let queued = self.queued();
         // Rejected calls end at once and need no room.
@@ -164,7 +166,14 @@ impl Shadow {
         else {
             return Err(format!("{execution:?} is refused, and nobody submitted it"));
         };
-        let Refusal::QueueFull { limit, .. } = refusal;
+        let own = self.refusal_of(&submission);
+        let limit = match (refusal, own) {
+            (Refusal::QueueFull { limit, .. }, None) => limit,
+            (Refusal::TenantLimit { limit, retry_after }, Some(own)) => {
+                return own.check(execution, limit, retry_after);
+            }
+            (refusal, own) => return Err(format!("S2: {execution:?}: {refusal:?}, expected {own:?}")),
+        };
         ensure!(limit == self.config.max_queued_calls, "the bound is not {limit}");
         ensure!(
             self.queued() + submission.calls.len() > limit,

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 use toolwave_scheduler::{
     Action, AttemptEnd, AttemptFailure, AttemptKey, CallKey, CallSpec, CancelReason, Config, Event,
     ExecutionKey, FinishedCall, OnFailure, Outcome, Preparation, Resolution, RetryPolicy, Schedule,
-    SessionEnd, SessionKey, Submission, TenantKey, Time, ToolKey, ToolSpec, WorkerCondition, WorkerKey,
-    WorkerSpec,
+    SessionEnd, SessionKey, Submission, TenantKey, TenantLimits, Time, ToolKey, ToolSpec, WorkerCondition,
+    WorkerKey, WorkerSpec,
     plan::{Edge, Need, Plan},
 };
 
@@ -71,6 +71,7 @@ pub(crate) fn batch(calls: Vec<CallSpec>) -> Batch {
         submission: Submission {
             execution: ExecutionKey(0),
             tenant: TenantKey(0),
+            limits: TenantLimits::default(),
             plan: Plan::default(),
             calls: Vec::new(),
             max_concurrency: None,
@@ -109,6 +110,12 @@ impl Batch {
 
     pub(crate) fn tenant(mut self, tenant: u32) -> Self {
         self.submission.tenant = TenantKey(tenant);
+        self
+    }
+
+    /// What its tenant may use.
+    pub(crate) fn limits(mut self, limits: TenantLimits) -> Self {
+        self.submission.limits = limits;
         self
     }
 

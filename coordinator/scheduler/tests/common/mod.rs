@@ -11,6 +11,7 @@ pub(crate) mod lab;
 pub(crate) mod placement;
 pub(crate) mod shadow;
 pub(crate) mod state;
+pub(crate) mod tenants;
 
 use std::time::Duration;
 

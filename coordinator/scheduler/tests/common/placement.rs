@@ -242,7 +242,10 @@ impl Shadow {
             (
                 "tenant",
                 self.counted(surely, |_, call| tenant_of(call) == Some(tenant)),
-                unlimited(self.config.max_in_flight_per_tenant),
+                self.tenants
+                    .get(&tenant)
+                    .and_then(|tenant| tenant.limits.max_in_flight)
+                    .map_or(usize::MAX, |limit| limit as usize),
             ),
             (
                 "execution",

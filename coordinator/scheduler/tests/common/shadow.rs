@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toolwave_scheduler::{
     Action, AttemptEnd, AttemptFailure, AttemptKey, CallKey, Config, Event, ExecutionKey, Preparation,
-    Resolution, Scheduler, SessionEnd, SessionKey, Submission, Time, ToolKey, WorkerCondition, WorkerKey,
-    WorkerSpec, WorkerStatus,
+    Resolution, Scheduler, SessionEnd, SessionKey, Submission, TenantKey, Time, ToolKey, WorkerCondition,
+    WorkerKey, WorkerSpec, WorkerStatus,
 };
 
-use super::entities::{Attempt, Call, Ending, Execution, Standing, State, Taken, Tool, Worker};
+use super::{
+    entities::{Attempt, Call, Ending, Execution, Standing, State, Taken, Tool, Worker},
+    tenants::Tenant,
+};
 
 /// One input of the scheduler.
 pub(crate) enum Input<'a> {
@@ -55,6 +58,7 @@ pub(crate) struct Shadow {
     pub(crate) workers: BTreeMap<WorkerKey, Worker>,
     pub(crate) sessions: BTreeMap<SessionKey, WorkerKey>,
     pub(crate) tools: BTreeMap<ToolKey, Tool>,
+    pub(crate) tenants: BTreeMap<TenantKey, Tenant>,
     pub(crate) status: Vec<WorkerStatus>,
     pub(crate) expected: Expected,
 }
@@ -70,6 +74,7 @@ impl Shadow {
             workers: BTreeMap::new(),
             sessions: BTreeMap::new(),
             tools: BTreeMap::new(),
+            tenants: BTreeMap::new(),
             status: Vec::new(),
             expected: Expected::default(),
         }
@@ -161,6 +166,7 @@ impl Shadow {
         }
         self.settle(fired)?;
         self.check_expected(actions)?;
+        self.check_tenants(scheduler)?;
         self.check_state(input, scheduler)
     }
 
@@ -259,8 +265,9 @@ impl Shadow {
                 last_session: session,
                 detached: None,
                 joined: now,
-                heartbeat: now,
-                heard: now,
+                heartbeat: old.as_ref().map_or(now, |worker| worker.heartbeat),
+                // to come back is not to be heard: the worker may not hear the answer
+                heard: old.as_ref().map_or(now, |worker| worker.heard),
                 dispatches: 0,
                 taken,
                 reported: BTreeSet::new(),

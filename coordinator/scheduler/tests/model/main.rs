@@ -129,7 +129,7 @@ fn the_same_script_gives_the_same_actions() {
 /// A model that never gets somewhere proves nothing about it.
 #[test]
 fn the_scripts_reach_every_corner() {
-    const CORNERS: [&str; 40] = [
+    const CORNERS: [&str; 45] = [
         "-> Refused",
         "-> Resolve",
         "-> Started",
@@ -139,6 +139,11 @@ fn the_scripts_reach_every_corner() {
         "reason: LeaseExpired",
         "reason: AbortUnconfirmed",
         "-> ForgetWorker",
+        "-> ForgetTenant",
+        "limit: InFlight",
+        "limit: QueuedCalls, retry_after: None",
+        "limit: QueuedCalls, retry_after: Some",
+        "limit: CallsPerSecond, retry_after: Some",
         "failure: WorkerLost, backoff",
         "failure: TimedOut, backoff",
         "failure: Refused, backoff: 0ns",

@@ -4,8 +4,8 @@
 use std::{fmt, time::Duration};
 
 use toolwave_scheduler::{
-    AttemptEnd, AttemptFailure, CallSpec, CancelReason, Config, ExecutionKey, OnFailure, Preparation,
-    RetryPolicy, Schedule, Submission, TenantKey, Time, ToolKey, ToolSpec,
+    AttemptEnd, AttemptFailure, CallRate, CallSpec, CancelReason, Config, ExecutionKey, OnFailure,
+    Preparation, RetryPolicy, Schedule, Submission, TenantKey, TenantLimits, Time, ToolKey, ToolSpec,
     plan::{Edge, Need, Plan},
 };
 
@@ -14,11 +14,16 @@ use crate::common::{ms, s};
 /// Tools that are declared from the start; one more is called at times and never declared.
 pub(crate) const TOOLS: u32 = 3;
 
+/// Tenants that submit.
+const TENANTS: u32 = 3;
+
 /// A whole run.
 #[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) config: Config,
     pub(crate) tools: Vec<ToolSpec>,
+    /// By their keys.
+    pub(crate) tenants: Vec<TenantLimits>,
     pub(crate) processes: Vec<Host>,
     pub(crate) steps: Vec<Step>,
 }
@@ -126,6 +131,9 @@ impl fmt::Display for Script {
         for (tool, spec) in self.tools.iter().enumerate() {
             writeln!(f, "tool {tool}: {spec:?}")?;
         }
+        for (tenant, limits) in self.tenants.iter().enumerate() {
+            writeln!(f, "tenant {tenant}: {limits:?}")?;
+        }
         for (host, process) in self.processes.iter().enumerate() {
             writeln!(f, "host {host}: {process:?}")?;
         }
@@ -163,9 +171,6 @@ impl Script {
         if rng.bool() {
             config.max_in_flight = rng.usize(1..5);
         }
-        if rng.u8(..4) == 0 {
-            config.max_in_flight_per_tenant = rng.usize(1..4);
-        }
         if rng.u8(..6) == 0 {
             config.max_queued_calls = rng.usize(1..12);
         }
@@ -177,6 +182,7 @@ impl Script {
             config.abort_confirmation = s(rng.u64(1..4));
         }
         let tools = (0..TOOLS).map(|_| tool_spec(&mut rng)).collect();
+        let tenants = (0..TENANTS).map(|_| tenant_limits(&mut rng)).collect();
         let processes = (0..rng.usize(1..5))
             .map(|_| Host {
                 slots: rng.u32(..20).clamp(1, 4) % 4 + u32::from(rng.u8(..12) > 0),
@@ -186,6 +192,7 @@ impl Script {
         Self {
             config,
             tools,
+            tenants,
             processes,
             steps: steps
                 .iter()
@@ -216,6 +223,26 @@ fn tool_spec(rng: &mut fastrand::Rng) -> ToolSpec {
         spec.rate_burst = rng.u32(1..4);
     }
     spec
+}
+
+fn tenant_limits(rng: &mut fastrand::Rng) -> TenantLimits {
+    let mut limits = TenantLimits {
+        weight: rng.u32(1..4),
+        ..TenantLimits::default()
+    };
+    if rng.u8(..3) == 0 {
+        limits.max_in_flight = Some(rng.u32(0..4));
+    }
+    if rng.u8(..3) == 0 {
+        limits.max_queued_calls = Some(rng.u32(0..12));
+    }
+    if rng.u8(..3) == 0 {
+        limits.rate = Some(CallRate {
+            per_second: f64::from(rng.u32(0..20)) / 2.0,
+            burst: rng.u32(1..6),
+        });
+    }
+    limits
 }
 
 // === impl Step ===
@@ -303,8 +330,20 @@ fn attempt_end(more: u32) -> AttemptEnd {
 }
 
 /// The execution that a `Submit` step makes.
-pub(crate) fn submission(execution: ExecutionKey, shape: u32, calls: u32, now: Time) -> Submission {
+pub(crate) fn submission(
+    execution: ExecutionKey,
+    shape: u32,
+    calls: u32,
+    now: Time,
+    tenants: &[TenantLimits],
+) -> Submission {
     let mut rng = fastrand::Rng::with_seed(u64::from(shape));
+    let tenant = rng.u32(..TENANTS);
+    let mut limits = tenants[tenant as usize];
+    // An operator changes them on the way.
+    if rng.u8(..6) == 0 {
+        limits.max_in_flight = Some(rng.u32(1..5));
+    }
     let density = rng.u8(..4);
     let mut edges = Vec::new();
     for to in 1..calls {
@@ -322,7 +361,8 @@ pub(crate) fn submission(execution: ExecutionKey, shape: u32, calls: u32, now: T
     let specs = (0..calls).map(|_| call_spec(&mut rng)).collect();
     Submission {
         execution,
-        tenant: TenantKey(rng.u32(..2)),
+        tenant: TenantKey(tenant),
+        limits,
         plan: Plan::new(calls, &edges).expect("edges go from earlier calls to later ones"),
         calls: specs,
         max_concurrency: [None, Some(1), Some(2), Some(5)][rng.usize(..4)],

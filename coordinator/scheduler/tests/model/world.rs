@@ -8,7 +8,7 @@ use std::{
 
 use toolwave_scheduler::{
     Action, AttemptEnd, AttemptFailure, AttemptKey, CallKey, Event, ExecutionKey, Resolution, SessionEnd,
-    SessionKey, ToolKey, WorkerKey,
+    SessionKey, TenantLimits, ToolKey, WorkerKey,
 };
 
 use crate::{
@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Option<Process>>,
     /// The last process of each host that registered.
     pub(crate) known: Vec<Option<WorkerKey>>,
+    /// What they may use.
+    pub(crate) tenants: Vec<TenantLimits>,
     pub(crate) resolves: Vec<CallKey>,
     /// What the driver has yet to tell the scheduler.
     pub(crate) pending: VecDeque<Event>,
@@ -66,6 +68,7 @@ impl World {
             harness: Harness::new(script.config.clone()),
             hosts: Vec::new(),
             known: vec![None; script.processes.len()],
+            tenants: script.tenants.clone(),
             resolves: Vec::new(),
             pending: VecDeque::new(),
             ghosts: Vec::new(),
@@ -109,7 +112,13 @@ impl World {
             Step::Pump => self.pump(),
             Step::Submit { shape, calls } => {
                 self.executions += 1;
-                let submission = submission(ExecutionKey(self.executions), *shape, *calls, self.harness.now);
+                let submission = submission(
+                    ExecutionKey(self.executions),
+                    *shape,
+                    *calls,
+                    self.harness.now,
+                    &self.tenants,
+                );
                 self.give(Event::Submit(submission))
             }
             Step::End { at, end } => {

@@ -1,7 +1,7 @@
 //! Limits: all of them queue, none of them leaks, and nothing is accepted and then forgotten.
 
 use toolwave_scheduler::{
-    Action, AttemptEnd, AttemptFailure, CallSpec, Event, Outcome, Refusal, ToolKey, ToolSpec,
+    Action, AttemptEnd, AttemptFailure, CallSpec, Event, Outcome, Refusal, TenantLimits, ToolKey, ToolSpec,
 };
 
 use crate::common::{
@@ -53,12 +53,16 @@ fn the_coordinator_keeps_to_its_limit_over_all_workers() {
 
 #[test]
 fn a_tenant_keeps_to_its_limit_and_others_go_on() {
-    let mut lab = Lab::with(|config| config.max_in_flight_per_tenant = 2);
+    let two = TenantLimits {
+        max_in_flight: Some(2),
+        ..TenantLimits::default()
+    };
+    let mut lab = Lab::new();
     let worker = lab.worker(8);
-    lab.submit(batch(vec![call(); 5]).tenant(1));
-    lab.submit(batch(vec![call(); 3]).tenant(1));
+    lab.submit(batch(vec![call(); 5]).tenant(1).limits(two));
+    lab.submit(batch(vec![call(); 3]).tenant(1).limits(two));
     assert_eq!(lab.taken(worker), 2);
-    lab.submit(batch(vec![call(); 5]).tenant(2));
+    lab.submit(batch(vec![call(); 5]).tenant(2).limits(two));
     assert_eq!(lab.taken(worker), 4);
 }
 

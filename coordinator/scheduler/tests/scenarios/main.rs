@@ -10,4 +10,5 @@ mod order;
 mod reports;
 mod retries;
 mod suspects;
+mod tenants;
 mod workers;

@@ -1,0 +1,137 @@
+//! A coordinator without a listener, for the fuzz targets: the same services, sessions, driver and scheduler, spoken
+//! to by requests whose bodies are in memory. It opens no socket, and draws nothing at random that decides.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tonic::codegen::{Body, Service as _, StdError, http};
+use toolwave_proto::v1::worker_service_server::SERVICE_NAME as WORKER_SERVICE;
+use toolwave_scheduler::Scheduler;
+
+pub use crate::worker::{
+    frame::Frame,
+    outbox::{Assignment, CallWords, Words},
+};
+use crate::{
+    config::Config,
+    coordinator::terms,
+    driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
+    execution::{server::ExecutionServer, service::Service as Executions},
+    handle::{Handle, Shared},
+    worker::{Service as Sessions, Workers, declarations::Declarations},
+};
+
+/// It runs in tasks of the current runtime until it is dropped.
+pub struct Unlistened {
+    handle: Handle,
+    executions: ExecutionServer,
+    sessions: Sessions,
+    payload_bytes: Arc<AtomicU64>,
+    driver: AbortOnDropHandle<()>,
+}
+
+impl Unlistened {
+    /// Starts with a configuration that is good.
+    #[must_use]
+    pub fn start(config: &Config) -> Self {
+        let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
+        let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
+        let abandoned = Arc::new(Abandoned::default());
+        let declarations = Arc::new(Declarations::default());
+        let payload_bytes = Arc::new(AtomicU64::new(0));
+        let handle = Handle::new(Shared {
+            requests,
+            abandoned: abandoned.clone(),
+            next_execution: AtomicU64::new(1),
+            payload_bytes: payload_bytes.clone(),
+            declarations: declarations.clone(),
+            limits: config.requests.clone(),
+        });
+        let workers = Workers::new(
+            terms(config),
+            inputs.clone(),
+            declarations.clone(),
+            TaskTracker::new(),
+        );
+        let scheduler = toolwave_scheduler::Config {
+            seed: 1,
+            ..config.scheduler()
+        };
+        let driver = Driver::new(
+            Scheduler::new(scheduler),
+            Terms {
+                max_payload_bytes: config.max_payload_bytes,
+                attempt_timeout: config.default_timeout,
+            },
+            declarations.clone(),
+            payload_bytes.clone(),
+            Resolving::start(&inputs, &declarations, config.default_timeout),
+        );
+        let run = driver.run(Inputs {
+            inputs: from_sessions,
+            requests: from_edge,
+            abandoned,
+        });
+        Self {
+            executions: ExecutionServer::new(
+                Executions::new(handle.clone()),
+                config.requests.max_request_bytes,
+            ),
+            handle,
+            sessions: Sessions(Arc::new(workers)),
+            payload_bytes,
+            driver: AbortOnDropHandle::new(tokio::spawn(run)),
+        }
+    }
+
+    /// What a server would be given.
+    pub async fn call<B>(&self, request: http::Request<B>) -> http::Response<tonic::body::Body>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<StdError> + Send + 'static,
+    {
+        let of_workers = request
+            .uri()
+            .path()
+            .strip_prefix('/')
+            .is_some_and(|path| path.starts_with(WORKER_SERVICE));
+        let answer = if of_workers {
+            self.sessions.clone().call(request).await
+        } else {
+            self.executions.clone().call(request).await
+        };
+        match answer {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Slots taken of each worker that is connected or waited for; `None` when the driver has ended.
+    pub async fn slots_taken(&self) -> Option<Vec<u32>> {
+        let workers = self.handle.workers().await?;
+        Some(workers.iter().map(|worker| worker.status.in_flight).collect())
+    }
+
+    /// Calls that wait and attempts in flight, by the tools' own counts.
+    pub async fn calls_open(&self) -> u32 {
+        let tools = self.handle.tool_statuses().await;
+        tools.iter().map(|(_, tool)| tool.queued + tool.in_flight).sum()
+    }
+
+    /// Bytes of parameters and results that are held.
+    #[must_use]
+    pub fn payload_bytes(&self) -> u64 {
+        self.payload_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the driver runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.driver.is_finished()
+    }
+}

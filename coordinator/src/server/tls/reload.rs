@@ -1,0 +1,104 @@
+//! The TLS that a listener's files give now. Files that cannot be used change nothing but the log; connections that
+//! are open stay as they are.
+
+use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::files::{Flaw, Loaded, load};
+use crate::config::Tls;
+
+/// Between two lines that a certificate has expired.
+const REMIND: Duration = Duration::from_secs(60 * 60);
+
+/// Follows the files until it is dropped.
+pub(in crate::server) struct Reloaded {
+    current: Arc<ArcSwap<Loaded>>,
+    _watch: AbortOnDropHandle<()>,
+}
+
+/// What differs when a file does: when it and its permissions changed, its length, which file it is. `None`: there
+/// is none.
+type Print = Option<[i64; 6]>;
+
+// === impl Reloaded ===
+
+impl Reloaded {
+    /// Reads the files, and goes on to look at them.
+    pub(in crate::server) fn start(tls: Tls, listener: &'static str) -> Result<Self, Vec<Flaw>> {
+        // First: what changes while the files are read is seen later.
+        let seen = prints(&tls);
+        let current = Arc::new(ArcSwap::from_pointee(load(&tls)?));
+        let watch = tokio::spawn(watch(tls, listener, seen, current.clone()));
+        Ok(Self {
+            current,
+            _watch: AbortOnDropHandle::new(watch),
+        })
+    }
+
+    /// For the next handshake.
+    pub(in crate::server) fn now(&self) -> Arc<ServerConfig> {
+        self.current.load().config.clone()
+    }
+}
+
+async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: Arc<ArcSwap<Loaded>>) {
+    let mut looks = interval(tls.reload_interval);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reminded: Option<Instant> = None;
+    let mut flaws = Vec::new();
+    loop {
+        looks.tick().await;
+        if reminded.is_none_or(|at| at.elapsed() >= REMIND)
+            && let Err(why) = current.load().check()
+        {
+            reminded = Some(Instant::now());
+            tracing::error!(listener, why, "clients refuse this listener's certificates");
+        }
+        let (files, before) = (tls.clone(), seen);
+        let look = tokio::task::spawn_blocking(move || {
+            let found = prints(&files);
+            (found != before).then(|| (found, load(&files)))
+        });
+        match look.await {
+            Ok(None) => {}
+            Ok(Some((found, Ok(loaded)))) => {
+                seen = found;
+                reminded = None;
+                flaws.clear();
+                current.store(Arc::new(loaded));
+                tracing::info!(listener, "certificates reloaded");
+            }
+            // Not seen yet: what is wrong may pass without a change of the files, such as a want of descriptors.
+            Ok(Some((_, Err(found)))) => {
+                for flaw in found.iter().filter(|flaw| !flaws.contains(*flaw)) {
+                    tracing::error!(listener, %flaw, "changed certificates cannot be used, those before stay");
+                }
+                flaws = found;
+            }
+            Err(error) => tracing::error!(listener, %error, "certificates were not looked at"),
+        }
+    }
+}
+
+fn prints(tls: &Tls) -> [Print; 3] {
+    let print = |path: &Path| {
+        let file = std::fs::metadata(path).ok()?;
+        Some([
+            file.mtime(),
+            file.mtime_nsec(),
+            file.ctime(),
+            file.ctime_nsec(),
+            file.size().cast_signed(),
+            file.ino().cast_signed(),
+        ])
+    };
+    [
+        print(&tls.certificate),
+        print(&tls.key),
+        tls.client_ca.as_deref().and_then(print),
+    ]
+}
