@@ -41,12 +41,15 @@ pub(crate) fn start(
     let timeout = execution.terms.of(call.terms).timeout;
     let due = now + timeout + cluster.config.timeout_slack;
     cluster.timers.arm(&mut call.timer, due, Timer::Call(head.call));
-    let (safe_to_repeat, tool) = (call.safe_to_repeat, call.tool);
+    let (safe_to_repeat, tool, is_suspect) = (call.safe_to_repeat, call.tool, call.losses > 0);
     let counted = Counted {
         tenant: head.tenant,
         tool,
     };
     cluster.occupy(now, worker, attempt, counted);
+    if is_suspect {
+        cluster.watch(now, worker, attempt);
+    }
     out.push(Action::Dispatch {
         session,
         attempt,

@@ -75,9 +75,9 @@ impl Cluster {
             return;
         };
         let tool = self.tools.entry(call.tool).or_default();
-        let queue = self
-            .queues
-            .find_or_make(call.tool, &mut tool.queues, &call.failed_on());
+        let queue =
+            self.queues
+                .find_or_make(call.tool, &mut tool.queues, (&call.failed_on(), call.losses > 0));
         let lane = Lane {
             queue,
             level: call.priority.min(TOP),
@@ -205,6 +205,14 @@ impl Cluster {
             worker.occupy(attempt, counted);
             self.dirty |= self.pools.list(worker);
         }
+    }
+
+    /// Watches an attempt of a call that lost a worker before.
+    pub(crate) fn watch(&mut self, now: Time, key: WorkerKey, attempt: AttemptKey) {
+        if let Some(worker) = self.workers.get_mut(&key) {
+            worker.watched = Some((attempt, now + self.config.suspicion));
+        }
+        self.arm_worker(key);
     }
 
     /// Brings the lists in which a worker stands in line with its state, and its timer.

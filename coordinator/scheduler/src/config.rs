@@ -25,6 +25,9 @@ pub struct Config {
     pub startup_grace: Duration,
     /// A call whose attempts ended the sessions of so many workers is poison.
     pub max_losses: u32,
+    /// A call that lost a worker is watched for so long on the next: no other such call starts there meanwhile, so
+    /// that one that ends the sessions of its workers does not take the same others with it twice.
+    pub suspicion: Duration,
     /// Refusals of one call before it ends; none is charged as an attempt.
     pub max_refusals: u32,
     /// Waiting this long lifts a call's standing by one priority.
@@ -52,6 +55,7 @@ impl Default for Config {
             worker_wait: Duration::from_secs(20),
             startup_grace: Duration::from_secs(20),
             max_losses: 2,
+            suspicion: Duration::from_millis(250),
             max_refusals: 16,
             aging: Duration::from_secs(5),
             ejection_threshold: 5,

@@ -80,6 +80,7 @@ fn add(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<ToolKey>) {
         listed_host: false,
         occupied: FxHashMap::default(),
         aborts: VecDeque::new(),
+        watched: None,
         by_tool: FxHashMap::default(),
         dispatches: 0,
         joined_at: now,
@@ -355,6 +356,9 @@ pub(crate) fn worker_timer(
         && until <= now
     {
         worker.standing = Standing::Probation { ejections };
+    }
+    if worker.watched.is_some_and(|(_, until)| until <= now) {
+        worker.watched = None;
     }
     if worker.seen_at + config.lease <= now {
         if let Some(session) = worker.session() {

@@ -89,9 +89,10 @@ fn has_worker(cluster: &Cluster, queue: &Queue, tool: &ToolState) -> bool {
     }
 }
 
-/// Every free worker of its pools is good for it: its calls avoid none, and its tool is not limited on each.
+/// Every free worker of its pools is good for it: its calls avoid none and are no suspects, and its tool is not
+/// limited on each.
 fn takes_any_free_worker(queue: &Queue, tool: &ToolState) -> bool {
-    queue.avoids.is_empty() && tool.per_worker().is_none()
+    queue.avoids.is_empty() && !queue.suspects && tool.per_worker().is_none()
 }
 
 /// The less loaded of two free workers picked at random.
@@ -118,7 +119,7 @@ fn choose_worker(cluster: &mut Cluster, key: QueueKey) -> Option<WorkerKey> {
 }
 
 /// Free workers for a queue whose calls avoid some, or whose tool is limited on each worker. Those that are
-/// avoided count only where no other healthy worker hosts the tool.
+/// avoided count only where no other healthy worker hosts the tool; suspects wait for one without another.
 fn candidates(cluster: &Cluster, queue: &Queue, tool: &ToolState) -> SmallVec<[WorkerKey; 8]> {
     let limit = tool.per_worker();
     let below_limit = |worker: &WorkerKey| {
@@ -139,7 +140,14 @@ fn candidates(cluster: &Cluster, queue: &Queue, tool: &ToolState) -> SmallVec<[W
             .is_some_and(|worker| worker.is_healthy())
     });
     let free = pools_of(cluster, tool).flat_map(|pool| &pool.free);
+    let watches = |worker: &WorkerKey| {
+        cluster
+            .workers
+            .get(worker)
+            .is_some_and(|worker| worker.watched.is_some())
+    };
     free.filter(|worker| below_limit(worker) && !(choice && avoided(worker)))
+        .filter(|worker| !(queue.suspects && watches(worker)))
         .copied()
         .collect()
 }

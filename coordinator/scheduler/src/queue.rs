@@ -35,11 +35,13 @@ pub(crate) struct Lane {
     pub(crate) level: u8,
 }
 
-/// Ready calls of one tool that avoid the same workers.
+/// Ready calls of one tool that avoid the same workers, and are all suspects or none.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) tool: ToolKey,
     pub(crate) avoids: SmallVec<[WorkerKey; 2]>,
+    /// They lost a worker: none starts where another such call is watched.
+    pub(crate) suspects: bool,
     levels: [Level; LEVELS],
     ready: u32,
 }
@@ -125,16 +127,17 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// The queue among `keys` (a tool's) whose calls avoid these workers, made when it is not there.
+    /// The queue among `keys` (a tool's) whose calls avoid these workers, and are suspects or not, made when it is
+    /// not there.
     pub(crate) fn find_or_make(
         &mut self,
         tool: ToolKey,
         keys: &mut SmallVec<[QueueKey; 1]>,
-        avoids: &[WorkerKey],
+        (avoids, suspects): (&[WorkerKey], bool),
     ) -> QueueKey {
         let found = keys.iter().find(|key| {
             self.queue(**key)
-                .is_some_and(|queue| queue.avoids.as_slice() == avoids)
+                .is_some_and(|queue| queue.avoids.as_slice() == avoids && queue.suspects == suspects)
         });
         if let Some(&key) = found {
             return key;
@@ -146,6 +149,7 @@ impl Queues {
         self.queues[key.0 as usize] = Some(Queue {
             tool,
             avoids: avoids.into(),
+            suspects,
             levels: Default::default(),
             ready: 0,
         });

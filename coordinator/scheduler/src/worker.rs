@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     pub(crate) occupied: FxHashMap<AttemptKey, Occupancy>,
     /// Attempts under abort, by when their confirmation is due. May hold some that were confirmed.
     pub(crate) aborts: VecDeque<(Time, AttemptKey)>,
+    /// The attempt of a call that lost a worker before, and until when it is watched here.
+    pub(crate) watched: Option<(AttemptKey, Time)>,
     /// Attempts that count against limits, by tool; also of tools without a limit, which may come to have one.
     pub(crate) by_tool: FxHashMap<ToolKey, u32>,
     /// Dispatches on the present session.
@@ -117,6 +119,9 @@ impl Worker {
     /// The slot of an attempt is free again; `None`: the attempt was not there.
     pub(crate) fn vacate(&mut self, attempt: AttemptKey) -> Option<Occupancy> {
         let occupancy = self.occupied.remove(&attempt)?;
+        if self.watched.is_some_and(|(watched, _)| watched == attempt) {
+            self.watched = None;
+        }
         if let Some(counted) = occupancy.counted {
             self.uncount(counted.tool);
         }
@@ -188,6 +193,9 @@ impl Worker {
             next = next.min(due);
         }
         if let Standing::Ejected { until, .. } = self.standing {
+            next = next.min(until);
+        }
+        if let Some((_, until)) = self.watched {
             next = next.min(until);
         }
         next

@@ -156,9 +156,9 @@ impl Told<'_> {
         }
         let result = self.result.json().ok().flatten().unwrap_or_default();
         let says = |key: &str| result.get(key).cloned().unwrap_or_default();
-        let own = says("call") == Value::from(self.asked.id.as_str())
+        let own = says("call") == self.asked.id.as_str()
             && says("attempt").as_f64() == Some(f64::from(attempt))
-            && says("worker") == Value::from(worker.as_str());
+            && says("worker") == worker.as_str();
         if !own && self.result.omitted_result_bytes == 0 {
             let mut text = result.to_string();
             text.truncate(200);

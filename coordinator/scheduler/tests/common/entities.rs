@@ -216,6 +216,8 @@ pub(crate) struct Worker {
     /// Ends that were reported on this session.
     pub(crate) reported: BTreeSet<AttemptKey>,
     pub(crate) standing: Standing,
+    /// The attempt of a call that lost a worker before, and until when no other such starts here.
+    pub(crate) watched: Option<(AttemptKey, Time)>,
 }
 
 /// Whether a worker's attempts fail for its own reasons.
@@ -258,6 +260,12 @@ impl Worker {
             Standing::Good { .. } | Standing::Probation { .. } if good => Standing::Good { faults: 0 },
             unchanged => unchanged,
         };
+    }
+
+    /// Another call that lost a worker does not start here.
+    pub(crate) fn watches(&self) -> bool {
+        self.watched
+            .is_some_and(|(attempt, _)| self.taken.contains_key(&attempt))
     }
 
     pub(crate) fn session(&self) -> Option<SessionKey> {

@@ -81,6 +81,7 @@ impl Shadow {
                 "P1: {attempt} repeats a call that is not safe to repeat: {last:?}"
             );
         }
+        let is_suspect = call.losses() > 0;
         call.attempts.push(Attempt {
             number: attempt.number,
             worker: worker_key,
@@ -93,6 +94,14 @@ impl Shadow {
         if let Some(worker) = self.workers.get_mut(&worker_key) {
             worker.dispatches += 1;
             let sequence = worker.dispatches;
+            if is_suspect {
+                ensure!(
+                    !worker.watches(),
+                    "{attempt} lost a worker before, and starts beside another such: {:?}",
+                    worker.watched
+                );
+                worker.watched = Some((attempt, now + self.config.suspicion));
+            }
             worker.taken.insert(
                 attempt,
                 Taken {

@@ -162,6 +162,7 @@ impl Shadow {
             {
                 worker.standing = Standing::Probation { times };
             }
+            worker.watched = worker.watched.filter(|(_, until)| *until > self.now);
         }
         self.settle(fired)?;
         self.check_expected(actions)?;
@@ -270,6 +271,7 @@ impl Shadow {
                 dispatches: 0,
                 taken,
                 reported: BTreeSet::new(),
+                watched: old.as_ref().and_then(|worker| worker.watched),
                 standing: old.map_or(Standing::Good { faults: 0 }, |worker| worker.standing),
             },
         );

@@ -466,6 +466,7 @@ impl Shadow {
             .filter(fit)
             .filter(|worker| !others || !call.may_avoid(worker.worker))
             .filter(|worker| worker.in_flight < worker.slots)
+            .filter(|worker| call.losses() == 0 || !self.workers[&worker.worker].watches())
             .find(|worker| {
                 self.limits(false, worker.worker, key)
                     .iter()

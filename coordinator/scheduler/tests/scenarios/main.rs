@@ -9,5 +9,6 @@ mod limits;
 mod order;
 mod reports;
 mod retries;
+mod suspects;
 mod tenants;
 mod workers;

@@ -1,0 +1,83 @@
+//! The wall clock decides nothing: it is read where times are shown, and nowhere else.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where the date is read, and what for.
+const SHOWN: [(&str, &str); 3] = [
+    (
+        "coordinator/src/driver/mod.rs",
+        "the start and the end of attempts",
+    ),
+    (
+        "coordinator/src/execution/answer.rs",
+        "the time of an event of a stream",
+    ),
+    ("worker/src/tools/http/answer.rs", "a Retry-After that is a date"),
+];
+/// Ways to read the wall clock.
+const READS: [&str; 6] = [
+    "SystemTime::now",
+    "UNIX_EPOCH.elapsed",
+    "Utc::now",
+    "Local::now",
+    "OffsetDateTime::now",
+    "Zoned::now",
+];
+/// What is part of the product, below the root.
+const PRODUCT: [&str; 7] = [
+    "coordinator/src",
+    "coordinator/scheduler/src",
+    "worker/src",
+    "client/src",
+    "cli/src",
+    "config/src",
+    "proto/src",
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the product").flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("tests") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// F21: a wall clock that jumps changes no timer, since no timer is made of it.
+#[test]
+fn the_wall_clock_is_read_only_where_times_are_shown() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = Vec::new();
+    for folder in PRODUCT {
+        sources(&root.join(folder), &mut files);
+    }
+    assert!(
+        files.len() > 100,
+        "the product has more files than {}",
+        files.len()
+    );
+    let mut readers = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let name = path
+            .strip_prefix(&root)
+            .expect("is below")
+            .to_string_lossy()
+            .into_owned();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if READS.iter().any(|read| code.contains(read)) {
+            readers.push(name);
+        }
+    }
+    readers.sort();
+    let shown: Vec<&str> = SHOWN.iter().map(|(file, _)| *file).collect();
+    assert_eq!(
+        readers, shown,
+        "files that read the wall clock; time that decides something is monotonic"
+    );
+}
