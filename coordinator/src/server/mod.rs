@@ -32,7 +32,7 @@ use crate::{
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 /// Clients that cancel many calls at once must not lose the others on their connection.
-const CANCELLED_AT_ONCE: usize = 10_000;
+const CANCELLED_AT_ONCE: usize = 1_000;
 /// Streams that end by themselves at the end of the server get this long.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// What is told to be serving or not: all of it, and each service.
