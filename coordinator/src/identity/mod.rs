@@ -11,6 +11,7 @@ mod jwt;
 mod names;
 mod peer;
 mod refusal;
+mod signatures;
 mod tokens;
 mod uri;
 mod verified;
