@@ -1,33 +1,19 @@
 //! A running coordinator: its parts put together, and ended in order.
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::Stream;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use toolwave_scheduler::Scheduler;
-use uuid::Uuid;
 
 use crate::{
     admin::Admin,
     audit::{Audit, Event, Writer},
     config::{Config, Wrong},
-    driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
-    execution::service::Service as Executions,
-    handle::{Handle, Shared},
+    handle::Handle,
     identity::Identities,
+    parts::{Chance, assemble},
     server::{Entrance, STOP_AT_LEAST, STOP_WITHIN, Services, Serving, stream},
-    tenants::Allowances,
-    worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
 /// When workers are to look for the next coordinator.
@@ -137,57 +123,20 @@ impl Coordinator {
     }
 
     async fn serve(config: Config, entrances: Vec<Entrance>) -> Result<Self, StartError> {
-        let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
-        let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
-        let abandoned = Arc::new(Abandoned::default());
-        let declarations = Arc::new(Declarations::default());
-        let payload_bytes = Arc::new(AtomicU64::new(0));
         let (audit, auditor) = Audit::open(&config.audit).map_err(|source| StartError::Audit {
             file: config.audit.file.clone().unwrap_or_default(),
             source,
         })?;
-        let handle = Handle::new(Shared {
-            requests,
-            abandoned: abandoned.clone(),
-            next_execution: AtomicU64::new(first_execution()),
-            payload_bytes: payload_bytes.clone(),
-            declarations: declarations.clone(),
-            limits: config.requests.clone(),
-            allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
-            audit: audit.clone(),
-        });
-        let readers = TaskTracker::new();
-        let workers = Workers::new(
-            terms(&config),
-            inputs.clone(),
-            declarations.clone(),
-            readers.clone(),
-            audit.clone(),
-        );
+        let parts = assemble(&config, Chance::draw(), audit.clone());
+        let handle = parts.handle;
         let services = Services {
             identities: Arc::new(Identities::start(&config).map_err(first_problem)?),
-            executions: Executions::new(handle.clone()),
-            sessions: Sessions(Arc::new(workers)),
+            executions: parts.executions,
+            sessions: parts.sessions,
             admin: Admin(handle.clone()),
         };
         let serving = Serving::start(&config, services, entrances).await?;
-        let attempt_timeout = config.default_timeout;
-        let driver = Driver::new(
-            Scheduler::new(seeded(config.scheduler())),
-            Terms {
-                max_payload_bytes: config.max_payload_bytes,
-                attempt_timeout,
-            },
-            declarations.clone(),
-            payload_bytes,
-            Resolving::start(&inputs, &declarations, attempt_timeout),
-            audit.clone(),
-        );
-        let run = driver.run(Inputs {
-            inputs: from_sessions,
-            requests: from_edge,
-            abandoned,
-        });
+        let run = parts.run;
         let health = serving.health();
         let driver = AbortOnDropHandle::new(tokio::spawn(async move {
             let ended = AbortOnDropHandle::new(tokio::spawn(run)).await;
@@ -203,7 +152,7 @@ impl Coordinator {
             auditor,
             serving,
             driver,
-            readers,
+            readers: parts.readers,
             drain_timeout: config.drain_timeout,
         })
     }
@@ -280,30 +229,4 @@ fn first_problem(wrong: Vec<Wrong>) -> StartError {
         expected: "one that `--check-config` finds good".into(),
     });
     StartError::Config { key, what, expected }
-}
-
-/// Executions of an earlier coordinator, of which a worker may still speak, have other keys.
-fn first_execution() -> u64 {
-    ((fastrand::u64(..) >> 44) << 32) + 1
-}
-
-/// Placement and backoff of their own, from the thread's generator: a test that seeds it sees the same again.
-fn seeded(config: toolwave_scheduler::Config) -> toolwave_scheduler::Config {
-    toolwave_scheduler::Config {
-        seed: fastrand::u64(..),
-        ..config
-    }
-}
-
-pub(crate) fn terms(config: &Config) -> SessionTerms {
-    SessionTerms {
-        coordinator_id: Uuid::new_v4().to_string().into(),
-        register_within: config.register_timeout,
-        heartbeat_interval: config.heartbeat_interval,
-        self_fence: config.self_fence,
-        max_message: config.requests.max_request_bytes,
-        max_result: config.max_result_bytes,
-        max_slots: config.max_slots_per_worker,
-        max_tools: config.max_tools_per_worker,
-    }
 }

@@ -7,23 +7,21 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 use tonic::codegen::{Body, Service as _, StdError, http};
 use toolwave_proto::v1::worker_service_server::SERVICE_NAME as WORKER_SERVICE;
-use toolwave_scheduler::Scheduler;
 
 pub use crate::worker::{
     frame::Frame,
     outbox::{Assignment, CallWords, Words},
 };
 use crate::{
+    audit::Audit,
     config::Config,
-    coordinator::terms,
-    driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
-    execution::{server::ExecutionServer, service::Service as Executions},
-    handle::{Handle, Shared},
-    worker::{Service as Sessions, Workers, declarations::Declarations},
+    execution::server::ExecutionServer,
+    handle::Handle,
+    parts::{Chance, assemble},
+    worker::Service as Sessions,
 };
 
 /// It runs in tasks of the current runtime until it is dropped.
@@ -39,53 +37,17 @@ impl Unlistened {
     /// Starts with a configuration that is good.
     #[must_use]
     pub fn start(config: &Config) -> Self {
-        let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
-        let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
-        let abandoned = Arc::new(Abandoned::default());
-        let declarations = Arc::new(Declarations::default());
-        let payload_bytes = Arc::new(AtomicU64::new(0));
-        let handle = Handle::new(Shared {
-            requests,
-            abandoned: abandoned.clone(),
-            next_execution: AtomicU64::new(1),
-            payload_bytes: payload_bytes.clone(),
-            declarations: declarations.clone(),
-            limits: config.requests.clone(),
-        });
-        let workers = Workers::new(
-            terms(config),
-            inputs.clone(),
-            declarations.clone(),
-            TaskTracker::new(),
-        );
-        let scheduler = toolwave_scheduler::Config {
+        let chance = Chance {
+            first_execution: 1,
             seed: 1,
-            ..config.scheduler()
         };
-        let driver = Driver::new(
-            Scheduler::new(scheduler),
-            Terms {
-                max_payload_bytes: config.max_payload_bytes,
-                attempt_timeout: config.default_timeout,
-            },
-            declarations.clone(),
-            payload_bytes.clone(),
-            Resolving::start(&inputs, &declarations, config.default_timeout),
-        );
-        let run = driver.run(Inputs {
-            inputs: from_sessions,
-            requests: from_edge,
-            abandoned,
-        });
+        let parts = assemble(config, chance, Audit::default());
         Self {
-            executions: ExecutionServer::new(
-                Executions::new(handle.clone()),
-                config.requests.max_request_bytes,
-            ),
-            handle,
-            sessions: Sessions(Arc::new(workers)),
-            payload_bytes,
-            driver: AbortOnDropHandle::new(tokio::spawn(run)),
+            executions: ExecutionServer::new(parts.executions, config.requests.max_request_bytes),
+            handle: parts.handle,
+            sessions: parts.sessions,
+            payload_bytes: parts.payload_bytes,
+            driver: AbortOnDropHandle::new(tokio::spawn(parts.run)),
         }
     }
 

@@ -18,6 +18,7 @@ pub mod execution;
 pub mod fuzzed;
 pub mod handle;
 pub mod identity;
+mod parts;
 mod server;
 pub mod tenants;
 mod wire;

@@ -147,3 +147,28 @@ async fn a_client_that_is_silent_after_its_handshake_is_closed_too() {
     let open = until_closed(&mut stream).await;
     assert!(open <= Duration::from_millis(5_010), "{open:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_more_handshakes_than_the_limit_are_under_way_and_they_make_room_again() {
+    let ca = Ca::new("ca");
+    let files = Files::new(&ca.server());
+    let (memory, _coordinator) = Memory::start(with(files.tls())).await;
+    let mut silent = Vec::new();
+    for _ in 0..4_096 {
+        silent.push(memory.connect("127.0.0.1").await);
+    }
+    let mut refused = memory.connect("127.0.0.1").await;
+    let open = until_closed(&mut refused).await;
+    assert!(
+        open < Duration::from_secs(4),
+        "no place, so no handshake: {open:?}"
+    );
+    assert!(!served(&memory, &Dialler::new(&ca, None)).await);
+    until_closed(&mut silent[0]).await;
+    soon("a place, as the others are given up", async {
+        while !served(&memory, &Dialler::new(&ca, None)).await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}

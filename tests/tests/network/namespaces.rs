@@ -165,6 +165,7 @@ impl Scene {
 
     /// What runs far away runs near within the lease, once something was done to the cable.
     async fn loses(&mut self, cut: &str, until_healed: Duration, heal: &str) {
+        // the lease, counted from the last heartbeat that came through: one may, after the cut
         let asked = ask(&self.client, vec![sleeps(14_000)]);
         self.until_in_flight(1).await;
         self.worker("near", false).await;
@@ -177,7 +178,7 @@ impl Scene {
         })
         .await;
         let elsewhere = began.elapsed();
-        assert!(elsewhere < Duration::from_millis(11_500), "{elsewhere:?}");
+        assert!(elsewhere < Duration::from_secs(13), "{elsewhere:?}");
         tokio::time::sleep(until_healed.saturating_sub(began.elapsed())).await;
         ip(heal);
         let results = answer(asked).await;

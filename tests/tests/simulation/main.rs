@@ -91,15 +91,20 @@ fn the_promise_holds_whatever_the_network_does() {
     assert!(failures.is_empty(), "of {seeds} seeds these fail: {failures:?}");
 }
 
-/// What a seed says of the scenario is all that can be relied on to be the same: the runtime's own dice, among
-/// ready tasks, are not the seed's. The outcomes must keep the promise each time; how alike they are is printed.
+/// Simulated hosts share a thread, whose dice the seed throws: what it finds, it finds again. (Not on their own: ids of
+/// executions and sessions, which only name things.)
 #[test]
-fn a_seed_makes_the_same_scenario_and_keeps_the_promise_each_time() {
-    let mut alike = 0;
-    for seed in 1..=REPEATED {
-        assert_eq!(Scenario::of(seed), Scenario::of(seed));
+fn a_seed_plays_the_same_again_to_the_last_attempt() {
+    let seeds = number("SIM_REPEATED").unwrap_or(REPEATED);
+    let mut others = Vec::new();
+    for seed in 1..=seeds {
         let twice = [(); 2].map(|()| run(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}")));
-        alike += u64::from(twice[0].digest == twice[1].digest);
+        if twice[0].digest != twice[1].digest {
+            others.push(seed);
+        }
     }
-    println!("{alike} of {REPEATED} seeds ran the same twice, to the last attempt");
+    assert!(
+        others.is_empty(),
+        "of {seeds} seeds these play otherwise the second time: {others:?}"
+    );
 }
