@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use toolwave_client::{CallResultExt as _, v1};
 
 use super::{Answered, Asked, Breach, History, Kind, Written};
