@@ -115,18 +115,21 @@ fn tests_of_faults(binary: &str) -> BTreeSet<(String, String)> {
     found
 }
 
-/// The ids of the matrix that a documentation begins with: `/// F01, F30: what`.
+/// The ids of the matrix that a documentation begins with, among those of other lists: `/// E9, F01, F30: what`.
 fn ids(documentation: &str) -> Vec<String> {
     let Some((before, _)) = documentation.trim_start_matches('/').split_once(':') else {
         return Vec::new();
     };
     let ids: Vec<&str> = before.split(',').map(str::trim).collect();
-    let is_id = |id: &&str| id.len() == 3 && id.starts_with('F') && id[1..].parse::<u8>().is_ok();
-    if ids.iter().all(is_id) {
-        ids.into_iter().map(str::to_owned).collect()
-    } else {
-        Vec::new()
+    let is_id = |id: &&str| {
+        let (letter, number) = id.split_at_checked(1).unwrap_or_default();
+        letter.bytes().all(|byte| byte.is_ascii_uppercase()) && number.parse::<u8>().is_ok()
+    };
+    if !ids.iter().all(is_id) {
+        return Vec::new();
     }
+    let of_the_matrix = ids.into_iter().filter(|id| id.starts_with('F') && id.len() == 3);
+    of_the_matrix.map(str::to_owned).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -212,7 +215,8 @@ fn a_test_that_is_gone_or_renamed_is_noticed() {
     assert_eq!(documentation_of("it_died"), None);
     assert_eq!(documentation_of("helper"), None);
     assert_eq!(ids("/// F01, F30: both."), ["F01", "F30"]);
-    assert!(ids("/// Shows: nothing.").is_empty());
+    assert_eq!(ids("/// E9, F36: both."), ["F36"]);
+    assert!(ids("/// Shows: nothing.").is_empty() && ids("/// E9: a rule.").is_empty());
 }
 
 #[test]

@@ -147,7 +147,7 @@ async fn a_worker_out_of_memory_is_lost_like_one_that_was_killed() {
     let calls = vec![
         named("hungry", "eat_memory", json!({"harmless_from": 2})),
         named("hungry-once", "eat_memory_once", json!({})),
-        named("beside", "record_safe", json!({"ms": 1000})),
+        named("beside", "record_safe", json!({"ms": 4000})),
     ];
     let request = request(calls);
     let execution = cluster.begin(&request).await.unwrap();
