@@ -184,7 +184,10 @@ impl WorkerBuilder {
     #[doc(hidden)]
     pub fn connect_with(
         mut self,
-        connect: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync + 'static,
+        connect: impl Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         self.connect = Arc::new(connect);
         self

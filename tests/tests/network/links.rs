@@ -10,7 +10,8 @@ use crate::support::{Gate, Net, answer, ask, impatient, plain, state, until, unt
 /// E2, F05: both ends find out, whichever direction fell silent, and though TCP tells neither.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_falls_silent_in_either_direction_is_found_out_by_both_ends() {
-    let cut: [(&str, fn(&Net)); 4] = [
+    type Cut = fn(&Net);
+    let cut: [(&str, Cut); 4] = [
         ("both", |net| net.proxy.set(Flow::Blackholed)),
         ("held", |net| net.proxy.set(Flow::Stopped)),
         ("mute", |net| net.proxy.to_server().set(Flow::Blackholed)),
