@@ -231,7 +231,7 @@ fn key(entry: &config::JwtKey) -> Result<DecodingKey, BadKey> {
         )
     })?;
     if secret {
-        if files::is_open_to_others(path) {
+        if std::fs::metadata(path).is_ok_and(|metadata| files::is_open_to_others(&metadata)) {
             let what = format!("names `{shown}`, which others than its owner may read");
             return Err((what, "a mode such as 0600".into()));
         }

@@ -4,7 +4,7 @@
 pub(crate) mod audit;
 mod config;
 mod credentials;
-mod files;
+pub(crate) mod files;
 mod gate;
 mod identities;
 mod jwt;
