@@ -24,6 +24,11 @@ use rustls::{
 use sha2::{Digest as _, Sha256};
 use support::{Finished, Running, finish, toolwave};
 use toolwave_client::{Client, ClientError, Tls};
+use toolwave_coordinator::{Coordinator, config::Config};
+use toolwave_worker::{
+    Worker,
+    tools::{Builtin, builtin_tools},
+};
 
 /// A directory with what `toolwave certs` made in it.
 struct Made {
@@ -126,6 +131,73 @@ async fn one_command_makes_what_coordinator_worker_and_client_need_for_each_othe
     assert!(!let_in(&url, made.tls("client").server_name("other.example")).await);
     assert!(!let_in(&url, Tls::new().ca_file(made.path("ca.pem"))).await);
     assert!(!let_in(&url, Made::new(&[]).tls("client")).await, "of another CA");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_that_is_shown_makes_a_cluster_that_serves_its_own_and_nobody_else() {
+    let made = Made::new(&[]);
+    let parts: Vec<&str> = made.said.split("\n# --- ").collect();
+    let local = parts[1]
+        .split_once('\n')
+        .unwrap()
+        .1
+        .replace("0.0.0.0:7420", "127.0.0.1:0");
+    let config: Config = toml::from_str(&local.replace("0.0.0.0:7421", "127.0.0.1:0")).unwrap();
+    let coordinator = Coordinator::start(config).await.unwrap();
+    let worker = |name: &str| {
+        Worker::builder()
+            .coordinator(format!("https://{}", coordinator.worker_address()))
+            .name(name)
+            .tools(builtin_tools(&Builtin::default()).unwrap())
+    };
+    let own = worker("worker").tls(made.tls("worker")).build().unwrap();
+    let handle = own.handle();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(own.run());
+    assert!(handle.registered().await);
+
+    let url = format!("https://{}", coordinator.address());
+    let run = async |identity: &'static str| {
+        let (certificate, key) = (
+            made.path(&format!("{identity}.pem")),
+            made.path(&format!("{identity}.key")),
+        );
+        fs::write(
+            made.path("plan.yaml"),
+            "calls: [{tool: echo, parameters: {a: 1}}]",
+        )
+        .unwrap();
+        let mut command = toolwave(&made.path(""));
+        command.args([
+            "run",
+            "plan.yaml",
+            "--output",
+            "json",
+            "--coordinator",
+            &url,
+            "--ca",
+            "ca.pem",
+        ]);
+        command
+            .arg("--certificate")
+            .arg(certificate)
+            .arg("--key")
+            .arg(key);
+        tokio::task::spawn_blocking(move || finish(&mut command))
+            .await
+            .unwrap()
+    };
+    let finished = run("client").await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(finished.json()["results"][0]["result"]["a"], 1);
+    // What proves a worker proves no client.
+    let finished = run("worker").await;
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(77), ""),
+        "{finished:?}"
+    );
+    coordinator.shutdown().await;
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@ use serde::{
 
 use crate::node::{Entry, Node, Step, Value};
 
+/// A longer word is like no other, in bytes.
+const LONGEST_SLIP: usize = 64;
+
 /// What stopped a deserialisation.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -113,6 +116,10 @@ fn plain(expected: &dyn Expected) -> String {
 }
 
 fn nearest(word: &str, known: &[&str]) -> String {
+    // To compare takes time with the length, and nothing that long is a slip.
+    if word.len() > LONGEST_SLIP {
+        return String::new();
+    }
     known
         .iter()
         .map(|known| (strsim::jaro_winkler(word, known), known))

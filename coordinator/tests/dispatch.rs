@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use toolwave_proto::v1::{self, AttemptFailureKind, Outcome, attempt_report::End};
+use toolwave_proto::v1::{self, AttemptFailureKind, attempt_report::End};
 
 #[tokio::test]
 async fn a_call_reaches_a_worker_and_its_result_the_client() {
@@ -123,97 +123,6 @@ async fn a_large_result_comes_in_pieces() {
         .find(|result| json(result).len() > 10)
         .expect("the large one");
     assert_eq!(json(whole), text);
-}
-
-/// What becomes of a call whose worker reports in this way, while the session goes on.
-async fn outcome_of(report: impl AsyncFnOnce(&mut FakeWorker, &v1::Dispatch)) -> v1::CallResult {
-    let coordinator = start(config()).await;
-    let mut worker = FakeWorker::join(&coordinator, register("w", vec![once("echo")])).await;
-    let running = execute(&coordinator, vec![call("echo", "{}")]).await;
-    let dispatch = worker.dispatch().await;
-    report(&mut worker, &dispatch).await;
-    let result = results(running).await.remove(0);
-    let running = execute(&coordinator, vec![call("echo", "{}")]).await;
-    let next = worker.dispatch().await;
-    worker.succeed(&next, "true").await;
-    assert_eq!(json(&results(running).await[0]), "true", "the session goes on");
-    result
-}
-
-#[tokio::test]
-async fn pieces_with_a_gap_end_their_call_and_nothing_else() {
-    let result = outcome_of(async |worker, dispatch| {
-        worker
-            .announce(
-                dispatch,
-                20,
-                vec![
-                    (0, b"\"12345".to_vec()),
-                    (9, b"later".to_vec()),
-                    (14, b"x".to_vec()),
-                ],
-            )
-            .await;
-    })
-    .await;
-    assert_eq!(result.outcome(), Outcome::Failed);
-    let error = result.error.expect("why");
-    assert!(
-        error.message.contains("begins at byte 9, where 6 was next"),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn pieces_longer_than_announced_end_their_call() {
-    let result = outcome_of(async |worker, dispatch| {
-        worker
-            .announce(dispatch, 3, vec![(0, b"\"12345\"".to_vec())])
-            .await;
-    })
-    .await;
-    assert_eq!(result.outcome(), Outcome::Failed);
-}
-
-#[tokio::test]
-async fn a_result_over_the_bound_ends_its_call() {
-    let too_large = config().max_result_bytes + 1;
-    let result =
-        outcome_of(async |worker, dispatch| worker.announce(dispatch, too_large, vec![]).await).await;
-    assert_eq!(
-        (result.outcome(), result.error.expect("why").code.as_str()),
-        (Outcome::Failed, "RESULT_TOO_LARGE")
-    );
-}
-
-#[tokio::test]
-async fn a_result_that_is_not_json_ends_its_call() {
-    for text in ["{", "", "1 2", "\"\u{1}"] {
-        let result = outcome_of(async |worker, dispatch| worker.succeed(dispatch, text).await).await;
-        assert_eq!(result.outcome(), Outcome::Failed, "{text:?}");
-    }
-}
-
-#[tokio::test]
-async fn what_a_worker_says_of_a_failure_is_shortened_and_cleaned() {
-    let failure = v1::AttemptFailure {
-        kind: AttemptFailureKind::ToolError.into(),
-        code: "NO_SUCH_CITY".into(),
-        message: format!("\u{1b}[31m{}", "ä".repeat(100_000)),
-        details_json: "{no json".into(),
-        ..v1::AttemptFailure::default()
-    };
-    let result = outcome_of(async |worker, dispatch| {
-        let attempt = dispatch.attempt.expect("named");
-        worker
-            .report(&attempt, v1::attempt_report::End::Failure(failure))
-            .await;
-    })
-    .await;
-    let error = result.error.expect("why");
-    assert_eq!(error.code, "NO_SUCH_CITY");
-    assert!(error.message.len() <= 8 * 1024 && !error.message.contains('\u{1b}'));
-    assert!(error.details_json.is_empty());
 }
 
 #[tokio::test]
@@ -372,28 +281,4 @@ async fn executions_beyond_the_bytes_that_may_be_held_are_refused() {
     })
     .await;
     assert_eq!(again.parameters_json.len(), parameters.len());
-}
-
-#[tokio::test]
-async fn a_result_out_of_number_ends_the_session() {
-    let coordinator = start(config()).await;
-    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
-    let report = v1::AttemptReport {
-        attempt: Some(v1::AttemptRef {
-            execution: 1,
-            call_index: 0,
-            attempt: 1,
-        }),
-        sequence: 7,
-        ..v1::AttemptReport::default()
-    };
-    worker
-        .say(v1::OpenSessionRequest {
-            results: vec![report],
-            ..Default::default()
-        })
-        .await;
-    let status = worker.end().await.expect("a fault");
-    assert_eq!(status.code(), tonic::Code::InvalidArgument);
-    assert!(status.message().contains("expected 1"), "{status}");
 }

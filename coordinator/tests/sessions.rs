@@ -225,19 +225,3 @@ async fn tools_that_change_replace_those_before() {
     worker.until(|frame| frame.heartbeat_answer == 1).await;
     assert_eq!(workers(&coordinator).await[0].tools, ["b", "c"]);
 }
-
-#[tokio::test]
-async fn a_flood_of_heartbeats_ends_the_session() {
-    let coordinator = start(config()).await;
-    let mut worker = FakeWorker::join(&coordinator, register("w", vec![])).await;
-    for number in 1..=1100 {
-        worker.beat(number, vec![]).await;
-        if number % 64 == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-    assert_eq!(
-        worker.end().await.expect("a fault").code(),
-        Code::ResourceExhausted
-    );
-}

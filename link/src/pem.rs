@@ -69,15 +69,17 @@ impl Pem {
 
     #[cfg(unix)]
     fn check_mode(&self) -> Result<(), Wrong> {
-        use std::os::unix::fs::PermissionsExt as _;
+        use std::os::unix::fs::MetadataExt as _;
         let Self::File(path) = self else {
             return Ok(());
         };
-        let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
-        if mode & 0o077 != 0 {
+        let (mode, owner) = fs::metadata(path).map_or((0, 0), |metadata| (metadata.mode(), metadata.uid()));
+        // A container is handed its secrets as root's, with its own group.
+        let closed = if owner == 0 { 0o037 } else { 0o077 };
+        if mode & closed != 0 {
             return Err((
                 format!("{self} can be read by others (mode {:04o})", mode & 0o7777),
-                "mode 0600",
+                "mode 0600 (0640 where root owns it)",
             ));
         }
         Ok(())

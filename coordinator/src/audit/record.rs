@@ -103,6 +103,9 @@ pub(crate) enum Event {
     },
 }
 
+/// Number, worker, and why it did not succeed.
+pub(crate) type AttemptFacts = (u32, Arc<str>, Option<&'static str>);
+
 /// The end of a call.
 pub(crate) struct CallEnd {
     pub(crate) caller: CallerFacts,
@@ -111,8 +114,7 @@ pub(crate) struct CallEnd {
     pub(crate) tool: Arc<str>,
     pub(crate) outcome: Outcome,
     pub(crate) reason: Option<Cow<'static, str>>,
-    /// Number, worker, and why it did not succeed.
-    pub(crate) attempts: SmallVec<[(u32, Arc<str>, Option<&'static str>); 1]>,
+    pub(crate) attempts: SmallVec<[AttemptFacts; 1]>,
     pub(crate) queue_time: Duration,
     pub(crate) execution_time: Duration,
     pub(crate) parameter_bytes: u64,

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
+use jsonschema::{PatternOptions, Retrieve, Uri, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 use toolwave_proto::v1;
 use toolwave_scheduler::{RetryPolicy, ToolKey, ToolSpec};
@@ -22,6 +22,11 @@ pub const SCHEMA_BYTES: usize = 256 * 1024;
 const DESCRIPTION_BYTES: usize = 64 * 1024;
 /// Steps that a pattern with look-around may take on one string before the string counts as not matching.
 const BACKTRACK_LIMIT: usize = 100_000;
+
+/// The most bytes of all patterns of a schema, compiled: a short one can stand for megabytes.
+const PATTERNS_BYTES: usize = 16 * 1024 * 1024;
+/// Of one of them, as the engine counts by itself.
+const PATTERN_BYTES: usize = 10 * 1024 * 1024;
 
 /// A tool as the coordinator goes by it.
 #[derive(Debug)]
@@ -210,16 +215,49 @@ fn validator(text: &[u8]) -> Result<Option<Arc<Validator>>, DeclarationError> {
     if allows_any_object(&schema) {
         return Ok(None);
     }
+    let each = PATTERN_BYTES.min(PATTERNS_BYTES / pattern_parts(&schema).max(1));
+    let patterns = PatternOptions::fancy_regex()
+        .backtrack_limit(BACKTRACK_LIMIT)
+        .size_limit(each);
     let built = jsonschema::options()
         .with_retriever(Nowhere)
-        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT))
+        .with_pattern_options(patterns)
         .build(&schema);
     match built {
         Ok(validator) => Ok(Some(Arc::new(validator))),
         Err(error) => Err(DeclarationError::Schema {
             path: quoted(error.instance_path().as_str()),
-            what: clipped(error.masked().to_string()),
+            what: match error.kind() {
+                ValidationErrorKind::Format { format } if format == "regex" => format!(
+                    "no regular expression, or one that takes more than {each} bytes once compiled; the limit \
+                     of all patterns of a schema is {PATTERNS_BYTES} bytes"
+                ),
+                _ => clipped(error.masked().to_string()),
+            },
         }),
+    }
+}
+
+/// How many parts the patterns of a schema have that are compiled, and limited, each by itself: what stands
+/// around a look-around or another group of a special kind is at most two more.
+fn pattern_parts(schema: &Value) -> usize {
+    let parts = |pattern: &str| 1 + 2 * pattern.matches("(?").count();
+    match schema {
+        Value::Array(items) => items.iter().map(pattern_parts).sum(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| {
+                let here = match (key.as_str(), value) {
+                    ("pattern", Value::String(pattern)) => parts(pattern),
+                    ("patternProperties", Value::Object(patterns)) => {
+                        patterns.keys().map(|pattern| parts(pattern)).sum()
+                    }
+                    _ => 0,
+                };
+                here + pattern_parts(value)
+            })
+            .sum(),
+        _ => 0,
     }
 }
 
@@ -332,6 +370,26 @@ mod tests {
             with_schema(&"[".repeat(10_000)),
             Err(DeclarationError::SchemaNotJson { .. })
         ));
+    }
+
+    #[test]
+    fn patterns_that_would_fill_the_memory_are_refused() {
+        let with_patterns = |count: usize, pattern: &str| {
+            let patterns = (0..count).map(|at| format!(r#""p{at}":{{"pattern":"{pattern}"}}"#));
+            with_schema(&format!(
+                r#"{{"properties":{{{}}}}}"#,
+                patterns.collect::<Vec<_>>().join(",")
+            ))
+        };
+        // Some 7 MiB each, once compiled.
+        for pattern in [r"(?=a)\\w{120}", r"(?=a)\\w{60}(?=b)\\w{60}"] {
+            match with_patterns(40, pattern) {
+                Err(DeclarationError::Schema { what, .. }) => assert!(what.contains("limit"), "{what}"),
+                other => panic!("{pattern}: {:?}", other.map(|tool| tool.key)),
+            }
+        }
+        assert!(with_patterns(1, r"^\\w{1,64}$").is_ok());
+        assert!(with_patterns(200, r"^(?!x)[A-Za-z0-9_.-]{1,64}$").is_ok());
     }
 
     #[test]

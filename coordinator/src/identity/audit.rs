@@ -18,6 +18,9 @@ static UNTOLD: AtomicU64 = AtomicU64::new(0);
 static TOLD: AtomicU64 = AtomicU64::new(0);
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// Of a method's name, which a client may make up, in bytes.
+const NAME_BYTES: usize = 128;
+
 /// A request went no further than its headers.
 pub(super) fn refused(method: &str, address: Option<SocketAddr>, refusal: &Refusal) {
     let second = START.elapsed().as_secs() + 1;
@@ -27,7 +30,7 @@ pub(super) fn refused(method: &str, address: Option<SocketAddr>, refusal: &Refus
     }
     tracing::warn!(
         target: "audit",
-        method,
+        method = method.get(..NAME_BYTES).unwrap_or(method),
         ?address,
         reason = refusal.reason().word(),
         cause = refusal.cause(),

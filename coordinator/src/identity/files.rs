@@ -38,9 +38,11 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether others than its owner may read it.
-pub(super) fn is_open_to_others(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
+/// Whether others may get at a secret than its owner, or than a group that the system's administrator gave it to: a
+/// container is handed its secrets as root's, with its own group.
+pub(crate) fn is_open_to_others(metadata: &fs::Metadata) -> bool {
+    let closed = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    metadata.mode() & closed != 0
 }
 
 // === impl Looks ===

@@ -11,7 +11,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::{Client, NamePatterns, config, files, names::is_name, refusal::BadToken};
+use super::{Client, NamePatterns, config, files, names::is_name, refusal::BadToken, signatures};
 
 /// A shorter RSA key is refused, in bits.
 const LEAST_RSA: usize = 2048;
@@ -50,6 +50,7 @@ impl Verifier {
     /// # Errors
     /// Every key that cannot be used.
     pub(super) fn load(config: &config::Jwt) -> Result<Self, Vec<BadKey>> {
+        signatures::install();
         let (mut keys, mut problems) = (Vec::new(), Vec::new());
         for (index, entry) in config.keys.iter().enumerate() {
             match key(entry) {
@@ -230,7 +231,7 @@ fn key(entry: &config::JwtKey) -> Result<DecodingKey, BadKey> {
         )
     })?;
     if secret {
-        if files::is_open_to_others(path) {
+        if std::fs::metadata(path).is_ok_and(|metadata| files::is_open_to_others(&metadata)) {
             let what = format!("names `{shown}`, which others than its owner may read");
             return Err((what, "a mode such as 0600".into()));
         }

@@ -4,13 +4,14 @@
 pub(crate) mod audit;
 mod config;
 mod credentials;
-mod files;
+pub(crate) mod files;
 mod gate;
 mod identities;
 mod jwt;
 mod names;
 mod peer;
 mod refusal;
+mod signatures;
 mod tokens;
 mod uri;
 mod verified;

@@ -187,3 +187,26 @@ fn shorten(text: &mut String, limit: usize) {
 fn is_unsafe(char: char) -> bool {
     char.is_control() && !matches!(char, '\n' | '\t')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_error_holds_its_tool_up_for_an_hour_at_most() {
+        let pause = |seconds, nanos| {
+            let wire = v1::AttemptFailure {
+                kind: v1::AttemptFailureKind::ToolError.into(),
+                retry_after: Some(prost_types::Duration { seconds, nanos }),
+                ..v1::AttemptFailure::default()
+            };
+            match failure(wire) {
+                ReportedEnd::Failure(AttemptFailure::ToolError { retry_after, .. }, _) => retry_after,
+                _ => panic!("a tool error"),
+            }
+        };
+        assert_eq!(pause(90, 0), Some(Duration::from_secs(90)));
+        assert_eq!(pause(i64::MAX, 999_999_999), Some(LONGEST_PAUSE));
+        assert_eq!(pause(-5, -5), None);
+    }
+}

@@ -11,8 +11,7 @@ use toolwave_tests::{FakeWorker, PATIENCE, code_word};
 
 use crate::{Client, connect, rows};
 
-const SCRIPTS: [&str; 7] = [
-    "expired",
+const SCRIPTS: [&str; 6] = [
     "no_worker",
     "key_reused",
     "key_joins",
@@ -293,35 +292,4 @@ async fn a_full_queue_refuses_the_whole_execution() {
     let refused = client.execute_parallel(request).await.expect_err("full");
     assert_status(&refused, Code::ResourceExhausted, "QUEUE_FULL");
     assert!(refused.get_error_details().quota_failure().is_some());
-}
-
-/// A gRPC client would not even send this one, so it goes out by hand.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_expired_deadline_is_answered_at_once() {
-    let (coordinator, _client, _worker) = start(Config::embedded()).await;
-    let socket = tokio::net::TcpStream::connect(coordinator.address())
-        .await
-        .expect("a coordinator");
-    let (mut sender, connection) = h2::client::handshake(socket).await.expect("HTTP/2");
-    let connection = tokio::spawn(connection);
-    let request =
-        tonic::codegen::http::Request::post("http://x/toolwave.v1.ExecutionService/ExecuteParallel")
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("grpc-timeout", "0n")
-            .body(())
-            .expect("a request");
-    let (response, mut body) = sender.send_request(request, false).expect("sent");
-    let message = prost::Message::encode_to_vec(&keyed("", "held"));
-    let mut frame = vec![0];
-    frame.extend_from_slice(&u32::try_from(message.len()).expect("short").to_be_bytes());
-    frame.extend_from_slice(&message);
-    body.send_data(frame.into(), true).expect("sent");
-    let response = timeout(PATIENCE, response)
-        .await
-        .expect("in time")
-        .expect("answered");
-    let status = Status::from_header_map(response.headers()).expect("an error comes without a body");
-    assert_status(&status, Code::DeadlineExceeded, "DEADLINE_EXPIRED");
-    connection.abort();
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use toolwave_client::{CallExt as _, v1};
+use toolwave_coordinator::config::Config;
 use toolwave_tests::Flow;
 
 use crate::support::{Gate, Net, answer, ask, impatient, plain, state, until, until_idle};
@@ -10,7 +11,8 @@ use crate::support::{Gate, Net, answer, ask, impatient, plain, state, until, unt
 /// E2, F05: both ends find out, whichever direction fell silent, and though TCP tells neither.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_falls_silent_in_either_direction_is_found_out_by_both_ends() {
-    let cut: [(&str, fn(&Net)); 4] = [
+    type Cut = fn(&Net);
+    let cut: [(&str, Cut); 4] = [
         ("both", |net| net.proxy.set(Flow::Blackholed)),
         ("held", |net| net.proxy.set(Flow::Stopped)),
         ("mute", |net| net.proxy.to_server().set(Flow::Blackholed)),
@@ -97,10 +99,19 @@ async fn a_link_that_is_down_for_longer_than_the_lease_loses_each_attempt_once()
     );
 }
 
+/// However long a busy machine takes to dial again, calls wait for it.
+fn waits_for_its_workers() -> Config {
+    let config = Config::embedded();
+    Config {
+        reconnect_grace: config.lease,
+        ..config
+    }
+}
+
 /// E1: a stream that ends well, without goodbye, is a lost session: its worker is waited for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_ends_cleanly_is_no_goodbye_and_its_worker_comes_back_to_its_calls() {
-    let (net, gate) = (Net::start(impatient()).await, Gate::new());
+    let (net, gate) = (Net::start(waits_for_its_workers()).await, Gate::new());
     let (_hosted, client) = (net.host(gate.worker("cut", 8)).await, net.client().await);
     let asked = ask(&client, vec![plain("safe").id("safe"), plain("once").id("once")]);
     gate.until_executed("safe", 1).await;
@@ -128,7 +139,7 @@ async fn a_connection_that_ends_cleanly_is_no_goodbye_and_its_worker_comes_back_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_cut_at_any_byte_costs_no_execution() {
     let cuts = (0..24_u64).map(|index| async move {
-        let (net, gate) = (Net::start(impatient()).await, Gate::new());
+        let (net, gate) = (Net::start(waits_for_its_workers()).await, Gate::new());
         let (_hosted, client) = (net.host(gate.worker("cut", 4)).await, net.client().await);
         // ends, acknowledgements and heartbeats are some tens of bytes each
         let bytes = 1 + index / 2 * 37;

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use toolwave_client::{CallExt as _, ClientError, call, v1};
 use toolwave_tests::{Binaries, PATIENCE, Process, Processes, Profile};
 
-use crate::support::{answer, ask, plain, request, until};
+use crate::support::{answer, ask, request, until};
 
 const MIB: u64 = 1 << 20;
 

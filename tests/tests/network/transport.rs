@@ -190,7 +190,7 @@ async fn workers_that_are_told_to_come_back_later_come_later_and_spread_out() {
     until_idle(&again.client().await, WORKERS).await;
 }
 
-/// E2: what is said in docs of frozen peers needs heartbeats: they stop with the link, and start again with it.
+/// E2: heartbeats that take a second there and back are heartbeats.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_line_is_no_dead_line() {
     let (net, gate) = (Net::start(impatient()).await, Gate::new());

@@ -202,7 +202,7 @@ fn check_success(index: usize, result: &v1::CallResult, done: &ByAttempt) -> Che
         .map_err(|error| error.to_string())?
         .unwrap_or_default();
     let attempt = json["attempt"].as_u64().unwrap_or_default();
-    if json["call"] != index.to_string() {
+    if json["call"].as_str() != Some(index.to_string().as_str()) {
         return Err(format!("the result is another's: {}", json["call"]));
     }
     if result.attempts.last().map(|attempt| u64::from(attempt.number)) != Some(attempt) {

@@ -19,7 +19,10 @@ use rustls::{
 };
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::config::{ClientCertificate, Tls};
+use crate::{
+    config::{ClientCertificate, Tls},
+    identity::files::is_open_to_others,
+};
 
 /// Of one file: hundreds of certificates.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -233,12 +236,13 @@ fn read(part: Part, path: &Path, expected: &str) -> Result<Vec<u8>, Flaw> {
         return Err(wrong(format!("`{shown}` is no file")));
     }
     let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
-    if part == Part::Key && mode & 0o077 != 0 {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if part == Part::Key && is_open_to_others(&metadata) {
+        let mode = metadata.permissions().mode() & 0o777;
         return Err(Flaw {
             part,
             what: format!("`{shown}` has mode {mode:04o}: others than its owner can get at the key"),
-            expected: "mode 0600 or 0400".into(),
+            expected: "mode 0600 or 0400 (0640 or 0440 where root owns it)".into(),
         });
     }
     let mut bytes = Vec::new();

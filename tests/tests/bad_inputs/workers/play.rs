@@ -3,23 +3,15 @@
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
-use toolwave_proto::v1::{
-    self, attempt_report::End, execution_event::Kind, execution_service_client::ExecutionServiceClient,
-};
+use toolwave_proto::v1::{self, attempt_report::End};
 use toolwave_tests::PATIENCE;
 
 use super::{
+    call::{Seen, call},
     rows::{Failure, Registration, Step, ToolRow, Who, invented},
     wire::Wire,
 };
 use crate::transport::from_hex;
-
-/// What a client sees of its call.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    pub(crate) result: v1::CallResult,
-    pub(crate) progress: Vec<(Option<f64>, String)>,
-}
 
 /// A worker on its way through a row.
 pub(crate) struct Play {
@@ -38,42 +30,6 @@ pub(crate) struct Play {
     pub(crate) end: Option<Result<(), Status>>,
     /// Sessions that took over, or have calls of their own.
     others: Vec<Wire>,
-}
-
-/// One call of a tool, watched to its end.
-pub(crate) fn call(url: &str, tool: &'static str) -> AbortOnDropHandle<Result<Seen, Status>> {
-    let url = url.to_owned();
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut client = ExecutionServiceClient::connect(url)
-            .await
-            .map_err(|error| Status::unknown(error.to_string()))?
-            .max_decoding_message_size(64 << 20);
-        let execution = v1::ExecuteParallelRequest {
-            calls: vec![v1::Call {
-                tool_name: tool.into(),
-                ..v1::Call::default()
-            }],
-            result_form: v1::ResultForm::Json.into(),
-            ..v1::ExecuteParallelRequest::default()
-        };
-        let request = v1::ExecuteParallelStreamRequest {
-            execution: Some(execution),
-        };
-        let mut events = client.execute_parallel_stream(request).await?.into_inner();
-        let mut seen = Seen::default();
-        while let Some(response) = events.message().await? {
-            for event in response.events {
-                match event.kind {
-                    Some(Kind::Result(ended)) => seen.result = ended.result.unwrap_or_default(),
-                    Some(Kind::Progress(progress)) => {
-                        seen.progress.push((progress.fraction, progress.message));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(seen)
-    }))
 }
 
 fn duration((seconds, nanos): (i64, i32)) -> prost_types::Duration {
@@ -96,6 +52,11 @@ impl Play {
             end: None,
             others: Vec::new(),
         }
+    }
+
+    /// A registration was answered.
+    pub(crate) fn is_registered(&self) -> bool {
+        !self.coordinator_id.is_empty()
     }
 
     /// Takes a step. A session may end under it: that is seen in `end`.
@@ -124,6 +85,10 @@ impl Play {
             }
             Step::ResultHex(hex) => {
                 let end = End::ResultJson(from_hex(&hex).into());
+                self.report(Who::Current, 1, Some(end), 0).await;
+            }
+            Step::ResultLists(depth) => {
+                let end = End::ResultJson("[".repeat(depth).into());
                 self.report(Who::Current, 1, Some(end), 0).await;
             }
             Step::ResultBytes(length) => {
@@ -193,13 +158,15 @@ impl Play {
                 })
                 .await;
             }
-            Step::ManyProgress(count) => {
+            Step::ManyProgress { frames, reports } => {
                 let report = self.progress(Who::Current, "0.5", "m".to_owned());
-                self.frame(v1::OpenSessionRequest {
-                    progress: vec![report; count],
+                let frame = v1::OpenSessionRequest {
+                    progress: vec![report; reports],
                     ..Default::default()
-                })
-                .await;
+                };
+                for _ in 0..frames {
+                    self.wire.say(&frame).await;
+                }
             }
             Step::ToolsChanged(tools) => {
                 let tools_changed = Some(v1::ToolsChanged {

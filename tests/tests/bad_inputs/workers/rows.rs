@@ -46,6 +46,8 @@ pub(crate) enum Step {
     },
     /// A result of these bytes.
     ResultHex(String),
+    /// A result of so many lists in one another, none of which ends.
+    ResultLists(usize),
     /// A result of a JSON string of so many bytes.
     ResultBytes(usize),
     /// A result whose number is not the next.
@@ -74,8 +76,11 @@ pub(crate) enum Step {
         fraction: String,
         message: String,
     },
-    /// So many progress reports in one frame.
-    ManyProgress(usize),
+    /// So many frames of so many progress reports.
+    ManyProgress {
+        frames: usize,
+        reports: usize,
+    },
     ToolsChanged(Vec<ToolRow>),
     Goodbye,
     HangUp,
@@ -146,6 +151,8 @@ pub(crate) struct ToolRow {
     pub(crate) schema: String,
     /// A schema of so many bytes.
     pub(crate) schema_bytes: usize,
+    /// A schema of so many schemas in one another.
+    pub(crate) schema_depth: usize,
     pub(crate) description_bytes: usize,
     pub(crate) rate: String,
     pub(crate) timeout_seconds: Option<i64>,
@@ -267,6 +274,12 @@ impl ToolRow {
     pub(crate) fn tool(&self) -> v1::Tool {
         let schema = if self.schema_bytes > 0 {
             format!("{{\"title\":\"{}\"}}", "x".repeat(self.schema_bytes))
+        } else if self.schema_depth > 0 {
+            format!(
+                "{}{{}}{}",
+                "{\"not\":".repeat(self.schema_depth),
+                "}".repeat(self.schema_depth)
+            )
         } else {
             self.schema.clone()
         };
