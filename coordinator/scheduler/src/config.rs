@@ -55,7 +55,7 @@ impl Default for Config {
             worker_wait: Duration::from_secs(20),
             startup_grace: Duration::from_secs(20),
             max_losses: 2,
-            suspicion: Duration::from_millis(250),
+            suspicion: Duration::from_millis(100),
             max_refusals: 16,
             aging: Duration::from_secs(5),
             ejection_threshold: 5,

@@ -1,6 +1,6 @@
 //! What a recording tool does between its start and its end.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use toolwave_worker::CallContext;
 
@@ -9,7 +9,7 @@ use toolwave_worker::CallContext;
 pub enum Deed {
     /// Nothing but waiting.
     Wait,
-    /// The process kills itself with SIGKILL.
+    /// The process ends at once, as at a fault of memory.
     Die,
     /// Every thread of the runtime blocks.
     HangThreads,
@@ -34,13 +34,7 @@ impl Deed {
     pub async fn perform(self, time: Duration, context: &CallContext) {
         match self {
             Self::Wait => tokio::time::sleep(time).await,
-            Self::Die => {
-                let _ = Command::new("kill")
-                    .arg("-KILL")
-                    .arg(std::process::id().to_string())
-                    .status();
-                std::future::pending::<()>().await;
-            }
+            Self::Die => std::process::abort(),
             Self::HangThreads => {
                 let mut blockers = tokio::task::JoinSet::new();
                 for _ in 0..THREADS {

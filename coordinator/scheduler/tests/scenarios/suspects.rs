@@ -30,7 +30,7 @@ fn calls_that_lost_a_worker_start_one_by_one_on_each_of_the_others() {
         [1, 1],
         "none starts beside another"
     );
-    lab.pass(ms(249));
+    lab.pass(ms(99));
     assert_eq!(in_flight(&lab, &calls), 2);
     lab.pass(ms(1));
     assert_eq!(
