@@ -109,7 +109,9 @@ impl Link {
     pub async fn connect(&self) -> Result<Channel, LinkFailure> {
         let endpoint = &self.0.endpoint;
         let connected = match &self.0.connect {
-            Some(connect) => connect(endpoint.clone()).await,
+            Some(connect) => tokio::time::timeout(CONNECT_TIMEOUT, connect(endpoint.clone()))
+                .await
+                .map_err(|_| LinkFailure::Timeout(CONNECT_TIMEOUT))?,
             None => endpoint.connect_with_connector(Dialer(self.clone())).await,
         };
         connected.map_err(|error| {
