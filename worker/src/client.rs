@@ -48,7 +48,7 @@ pub(crate) fn link(url: &str, tls: Tls) -> Result<Link, BuildError> {
         false => format!("http://{url}"),
     };
     let address = Address::parse(&full).map_err(|error| BuildError::Coordinator {
-        url: error.address,
+        url: url.to_owned(),
         reason: error.reason,
     })?;
     Link::try_new(&address, tls, tuned).map_err(|problems| BuildError::Tls { problems: problems.0 })

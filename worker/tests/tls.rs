@@ -230,13 +230,13 @@ async fn everything_wrong_with_the_files_is_told_at_once_with_its_place_and_ends
     let shown = path.display();
     let lines: Vec<&str> = text.lines().collect();
     for (line, start, said) in [
-        (lines[0], "--slots: is 200000".to_owned(), "expected"),
         (
-            lines[1],
+            lines[0],
             format!("{shown}:6:6: tls.ca: "),
             "ca.pem cannot be read",
         ),
-        (lines[2], format!("{shown}:8:7: tls.key: "), "mode 0644"),
+        (lines[1], format!("{shown}:8:7: tls.key: "), "mode 0644"),
+        (lines[2], "--slots: is 200000".to_owned(), "expected"),
         (lines[3], "--tls-server-name: ".to_owned(), "`not a name`"),
     ] {
         assert!(line.starts_with(&start) && line.contains(said), "{text}");

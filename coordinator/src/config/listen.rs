@@ -44,13 +44,26 @@ impl Config {
     pub(super) fn check_listeners(&self, wrong: &mut Vec<Wrong>) {
         if !self.insecure_allow_remote {
             for (key, address) in self.insecure_listeners() {
-                let section = if key == "listen" { "tls" } else { "worker_tls" };
+                let (who, cure) = match key {
+                    "listen" if self.identifies_clients() => (
+                        "which workers come in",
+                        "`worker_listen` for the workers, or client_ca in [tls] and [[worker_identities]]",
+                    ),
+                    "listen" => (
+                        "who comes in",
+                        "a section [tls] with certificate and key, and in it client_ca or beside it [auth]",
+                    ),
+                    _ => (
+                        "which workers come in",
+                        "a section [worker_tls] with certificate, key and client_ca",
+                    ),
+                };
                 wrong.push(Wrong {
                     key,
-                    what: format!("`{address}` can be reached from other hosts, without a check of who comes in"),
+                    what: format!("`{address}` can be reached from other hosts, without a check of {who}"),
                     expected: format!(
-                        "a loopback address such as \"127.0.0.1:7420\", or a section [{section}] with certificate, \
-                         key and client_ca, or `insecure_allow_remote = true` where the network itself is trusted"
+                        "a loopback address such as \"127.0.0.1:7420\", or {cure}, or `insecure_allow_remote = true` \
+                         where the network itself is trusted"
                     ),
                 });
             }

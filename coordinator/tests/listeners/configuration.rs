@@ -149,7 +149,7 @@ fn files_that_cannot_be_used_are_refused_with_what_would_be_right() {
         ("server.key", &other.key, 0o600, "is not the key of"),
         ("server.key", encrypted, 0o600, "is encrypted"),
         ("server.key", older, 0o600, "is encrypted"),
-        ("server.key", &good.key, 0o660, "has mode 0660"),
+        ("server.key", &good.key, 0o604, "has mode 0604"),
         ("server.key", &good.key, 0o604, "mode 0600 or 0400"),
         ("ca.pem", "", 0o644, "holds no certificate"),
         ("ca.pem", &good.key, 0o644, "holds no certificate"),
