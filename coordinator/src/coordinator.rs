@@ -130,7 +130,7 @@ impl Coordinator {
         let parts = assemble(&config, Chance::draw(), audit.clone());
         let handle = parts.handle;
         let services = Services {
-            identities: Arc::new(Identities::start(&config).map_err(first_problem)?),
+            identities: Arc::new(Identities::start(&config, audit.clone()).map_err(first_problem)?),
             executions: parts.executions,
             sessions: parts.sessions,
             admin: Admin(handle.clone()),

@@ -63,6 +63,7 @@ pub(crate) enum Event {
         worker: Arc<str>,
         instance_id: String,
         peer: Option<SocketAddr>,
+        identity: Option<Arc<str>>,
         session: u64,
         slots: u32,
         tools: Vec<Arc<str>>,
@@ -74,7 +75,17 @@ pub(crate) enum Event {
     },
     WorkerRefused {
         peer: Option<SocketAddr>,
+        /// As its certificate says, where it showed one.
+        identity: Option<Arc<str>>,
         reason: &'static str,
+    },
+    /// A worker offered tools that its identity may not; the others were taken.
+    WorkerToolsLeftOut {
+        worker: Arc<str>,
+        identity: Arc<str>,
+        tools: Vec<Arc<str>>,
+        /// With those that are not named.
+        count: usize,
     },
     /// Its session ended, or was closed; it may come back.
     WorkerDisconnected {
@@ -90,13 +101,13 @@ pub(crate) enum Event {
         worker: Arc<str>,
         draining: bool,
     },
-    /// A request whose sender could not prove to be anybody, or who may not do that.
-    #[allow(dead_code, reason = "told by the check of credentials")]
+    /// A request whose sender could not prove to be anybody, or who may not do that. One record a second at most,
+    /// so that nobody can fill the file who may not come in.
     CredentialsRefused {
         peer: Option<SocketAddr>,
-        tenant: Option<Arc<str>>,
-        subject: Option<Arc<str>>,
         reason: &'static str,
+        /// Other refusals since the record before.
+        more: u64,
     },
     RecordsLost {
         records: u64,
@@ -158,6 +169,8 @@ struct Line<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     instance_id: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<u64>,
@@ -171,6 +184,8 @@ struct Line<'r> {
     address: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -269,16 +284,10 @@ impl Event {
                 ..by(caller, "cancel_refused")
             },
             Self::CallEnded(end) => end.line(),
-            Self::CredentialsRefused {
-                peer,
-                tenant,
-                subject,
-                reason,
-            } => Line {
+            Self::CredentialsRefused { peer, reason, more } => Line {
                 peer: *peer,
-                tenant: tenant.as_deref(),
-                subject: subject.as_deref(),
                 reason: Some(reason),
+                more: (*more > 0).then_some(*more),
                 ..named("credentials_refused")
             },
             Self::RecordsLost { records } => Line {
@@ -295,6 +304,7 @@ impl Event {
                 worker,
                 instance_id,
                 peer,
+                identity,
                 session,
                 slots,
                 tools,
@@ -302,6 +312,7 @@ impl Event {
                 worker: Some(worker),
                 instance_id: Some(instance_id),
                 peer: *peer,
+                identity: identity.as_deref(),
                 session: Some(*session),
                 slots: Some(*slots),
                 ..hosting(tools, "worker_registered")
@@ -315,10 +326,27 @@ impl Event {
                 session: Some(*session),
                 ..hosting(tools, "worker_tools_changed")
             },
-            Self::WorkerRefused { peer, reason } => Line {
+            Self::WorkerRefused {
+                peer,
+                identity,
+                reason,
+            } => Line {
                 peer: *peer,
+                identity: identity.as_deref(),
                 reason: Some(reason),
                 ..named("worker_refused")
+            },
+            Self::WorkerToolsLeftOut {
+                worker,
+                identity,
+                tools,
+                count,
+            } => Line {
+                worker: Some(worker),
+                identity: Some(identity),
+                tool_count: Some(*count),
+                tools: Some(tools.iter().map(AsRef::as_ref).collect()),
+                ..named("worker_tools_left_out")
             },
             Self::WorkerDisconnected {
                 worker,

@@ -82,6 +82,7 @@ impl Driver {
                 worker: joined.name.clone(),
                 instance_id: instance_id.to_owned(),
                 peer,
+                identity: joined.identity.clone(),
                 session: joined.session.0,
                 slots: joined.slots,
                 tools: joined.tools.clone(),

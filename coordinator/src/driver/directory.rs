@@ -255,7 +255,6 @@ impl Directory {
 fn refuse_name(joined: &Joined) {
     let fault = SessionFault::WorkerIdTaken;
     tracing::warn!(
-        target: "audit",
         worker = %joined.name,
         identity = joined.identity.as_deref().unwrap_or_default(),
         address = ?joined.description.address,

@@ -13,6 +13,7 @@ use super::{
     resolving::{Resolved, Settled},
 };
 use crate::{
+    audit,
     execution::prepared::{CallParameters, Detail, ExecutionNews},
     worker::{fault::SessionFault, outbox::Outbound},
 };
@@ -38,6 +39,13 @@ impl Driver {
     fn joined(&mut self, mut joined: Joined) {
         let (instance_id, peer) = (joined.instance_id.clone(), joined.description.address);
         let Some(arrival) = self.directory.join(&mut joined) else {
+            self.note(|_| {
+                Some(audit::Event::WorkerRefused {
+                    peer,
+                    identity: joined.identity.clone(),
+                    reason: SessionFault::WorkerIdTaken.reason(),
+                })
+            });
             return;
         };
         tracing::info!(

@@ -1,45 +1,56 @@
-//! What the record of who did what is told about identities. Refusals can come as fast as packets: they are told
-//! at most once a second, with the number of those that were not.
+//! What is told of refusals: to the log and to the audit. They can come as fast as packets, so they are told at most
+//! once a second, with the number of those that were not.
 
 use std::{
     net::SocketAddr,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
 
 use super::Refusal;
-
-/// Refusals that were not told since the last that was.
-static UNTOLD: AtomicU64 = AtomicU64::new(0);
-/// The second, since the start, of the last that was told, plus one.
-static TOLD: AtomicU64 = AtomicU64::new(0);
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+use crate::audit::{Audit, Event};
 
 /// Of a method's name, which a client may make up, in bytes.
 const NAME_BYTES: usize = 128;
 
-/// A request went no further than its headers.
-pub(super) fn refused(method: &str, address: Option<SocketAddr>, refusal: &Refusal) {
-    let second = START.elapsed().as_secs() + 1;
-    if TOLD.swap(second, Ordering::Relaxed) == second {
-        UNTOLD.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
-    tracing::warn!(
-        target: "audit",
-        method = method.get(..NAME_BYTES).unwrap_or(method),
-        ?address,
-        reason = refusal.reason().word(),
-        cause = refusal.cause(),
-        untold = UNTOLD.swap(0, Ordering::Relaxed),
-        "request refused"
-    );
+/// Tells of refusals.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    start: Instant,
+    /// The second, since the start, of the last that was told, plus one.
+    told: AtomicU64,
+    /// Those that were not told since.
+    untold: AtomicU64,
 }
 
-/// A worker offered tools that its identity may not: they were left out.
-pub(crate) fn tools_left_out(worker: &str, identity: &str, tools: &[String], more: usize) {
-    tracing::warn!(target: "audit", worker, identity, ?tools, more, "tools left out: not permitted");
+// === impl Refusals ===
+
+impl Refusals {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            told: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
+        }
+    }
+
+    /// A request went no further than its headers.
+    pub(super) fn tell(&self, audit: &Audit, method: &str, peer: Option<SocketAddr>, refusal: &Refusal) {
+        let second = self.start.elapsed().as_secs() + 1;
+        if self.told.swap(second, Ordering::Relaxed) == second {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let more = self.untold.swap(0, Ordering::Relaxed);
+        let reason = refusal.reason().word();
+        tracing::warn!(
+            method = method.get(..NAME_BYTES).unwrap_or(method),
+            address = ?peer,
+            reason,
+            cause = refusal.cause(),
+            more,
+            "request refused"
+        );
+        audit.record(|| Event::CredentialsRefused { peer, reason, more });
+    }
 }

@@ -17,7 +17,7 @@ use tonic::{
 };
 
 use super::{
-    Peer, audit,
+    Peer,
     identities::{Admitted, Audience, Identities},
 };
 
@@ -78,7 +78,8 @@ where
             }
             Err(refusal) => {
                 let address = request.extensions().get::<Peer>().map(|peer| peer.address);
-                audit::refused(request.uri().path(), address, &refusal);
+                self.identities
+                    .tell_refused(request.uri().path(), address, &refusal);
                 return Box::pin(ready(Ok(Status::from(refusal).into_http())));
             }
         }

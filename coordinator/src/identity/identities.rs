@@ -1,21 +1,26 @@
 //! Everybody who may come in, and the decision about one request. It reads what the connection proved and what the
 //! headers say, and nothing of the body.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Extensions, codegen::http::HeaderMap};
 
 use super::{
-    Client, Peer, config,
+    Client, Peer,
+    audit::Refusals,
+    config,
     credentials::{self, Credentials},
     files::Looks,
     refusal::{Denied, Refusal},
     uri::{CertificateUri, Kind, Nameless},
     workers::{WorkerIdentities, WorkerIdentity},
 };
-use crate::config::{Config, Tls, Wrong};
+use crate::{
+    audit::Audit,
+    config::{Config, Tls, Wrong},
+};
 
 /// Whom a service is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +40,14 @@ pub(super) enum Admitted {
 }
 
 /// Who may come in.
-#[derive(Debug)]
 pub(crate) struct Identities {
     /// `None`: clients need not say who they are.
     clients: Option<Arc<ArcSwap<Credentials>>>,
     workers: WorkerIdentities,
     /// Workers come in without a certificate.
     anonymous_workers: bool,
+    audit: Audit,
+    refusals: Refusals,
     /// Looks after the files.
     _reloading: Option<AbortOnDropHandle<()>>,
 }
@@ -53,7 +59,7 @@ impl Identities {
     ///
     /// # Errors
     /// Every problem.
-    pub(crate) fn start(config: &Config) -> Result<Self, Vec<Wrong>> {
+    pub(crate) fn start(config: &Config, audit: Audit) -> Result<Self, Vec<Wrong>> {
         // Looked at before they are read: what changes in between is then read again.
         let looks = config
             .auth
@@ -78,8 +84,15 @@ impl Identities {
             clients,
             anonymous_workers,
             workers,
+            audit,
+            refusals: Refusals::new(),
             _reloading: reloading,
         })
+    }
+
+    /// A request went no further than its headers.
+    pub(super) fn tell_refused(&self, method: &str, peer: Option<SocketAddr>, refusal: &Refusal) {
+        self.refusals.tell(&self.audit, method, peer, refusal);
     }
 
     /// Every problem that [`Identities::start`] would find.

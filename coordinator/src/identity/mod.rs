@@ -1,7 +1,7 @@
 //! Who speaks, as the connection or the token proves it: what a client may name, and for whom; what a worker may
 //! offer. The listener verifies certificates; here it is only read whom they name.
 
-pub(crate) mod audit;
+mod audit;
 mod config;
 mod credentials;
 pub(crate) mod files;

@@ -7,7 +7,10 @@ use tonic::Extensions;
 use toolwave_proto::v1;
 
 use super::{convert, fault::SessionFault};
-use crate::identity::{Peer, WorkerIdentity, audit};
+use crate::{
+    audit::{Audit, Event},
+    identity::{Peer, WorkerIdentity},
+};
 
 /// Tools that a message names; of more it gives the number.
 const NAMED: usize = 8;
@@ -58,6 +61,7 @@ impl Caller {
         &mut self,
         name: &str,
         mut tools: Vec<v1::Tool>,
+        audit: &Audit,
     ) -> Result<Vec<v1::Tool>, SessionFault> {
         let Some(worker) = self.worker.clone() else {
             return Ok(tools);
@@ -85,7 +89,13 @@ impl Caller {
             let identity = worker.uri.clone();
             return Err(SessionFault::ToolsNotPermitted { identity, tools });
         }
-        audit::tools_left_out(name, &worker.uri, &named, more);
+        tracing::warn!(worker = name, identity = %worker.uri, tools = ?named, more, "tools left out: not permitted");
+        audit.record(|| Event::WorkerToolsLeftOut {
+            worker: name.into(),
+            identity: worker.uri.clone(),
+            count: named.len() + more,
+            tools: named.into_iter().map(Arc::from).collect(),
+        });
         Ok(tools)
     }
 

@@ -71,7 +71,7 @@ pub(super) async fn serve(
     };
     let permitted = registered.and_then(|mut registration| {
         let offered = std::mem::take(&mut registration.tools);
-        registration.tools = caller.permitted(&registration.name, offered)?;
+        registration.tools = caller.permitted(&registration.name, offered, &workers.audit)?;
         Ok(registration)
     });
     let registration = match permitted {
@@ -81,6 +81,7 @@ pub(super) async fn serve(
             tracing::warn!(?address, identity, reason = fault.reason(), error = %fault, "worker refused");
             workers.audit.record(|| Event::WorkerRefused {
                 peer: address,
+                identity: caller.worker.as_ref().map(|worker| worker.uri.clone()),
                 reason: fault.reason(),
             });
             answers.end(Some(fault));
@@ -327,7 +328,7 @@ impl Session {
                 limit,
             });
         }
-        let tools = self.caller.permitted(&self.name, tools)?;
+        let tools = self.caller.permitted(&self.name, tools, &self.workers.audit)?;
         Ok(self.workers.declarations.declare(&self.name, tools).await)
     }
 
