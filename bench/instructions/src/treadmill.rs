@@ -6,8 +6,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use toolwave_scheduler::{
     Action, AttemptEnd, AttemptKey, CallSpec, Config, Event, ExecutionKey, OnFailure, Outcome, Preparation,
-    RetryPolicy, Schedule, Scheduler, SessionKey, Submission, TenantKey, Time, ToolKey, ToolSpec, WorkerKey,
-    WorkerSpec, plan::Plan,
+    RetryPolicy, Schedule, Scheduler, SessionKey, Submission, TenantKey, TenantLimits, Time, ToolKey,
+    ToolSpec, WorkerKey, WorkerSpec, plan::Plan,
 };
 
 const TOOL: ToolKey = ToolKey(0);
@@ -183,7 +183,10 @@ impl Treadmill {
                     assert_eq!(call.outcome, Outcome::Succeeded, "{call:?}");
                     self.ended += 1;
                 }
-                Action::Admitted(_) | Action::Started { .. } | Action::FinishExecution { .. } => {}
+                Action::Admitted(_)
+                | Action::Started { .. }
+                | Action::FinishExecution { .. }
+                | Action::ForgetTenant { .. } => {}
                 other => panic!("nothing goes wrong on a treadmill: {other:?}"),
             }
         }
@@ -209,6 +212,7 @@ fn execution_of(execution: ExecutionKey, calls: usize) -> Submission {
     Submission {
         execution,
         tenant: TenantKey(0),
+        limits: TenantLimits::default(),
         plan: Plan::new(calls as u32, &[]).expect("without edges there is no cycle"),
         calls: vec![call; calls],
         max_concurrency: None,
