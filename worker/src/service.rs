@@ -174,7 +174,7 @@ impl Service {
 
     fn next_due(&self) -> Instant {
         let mut due = match &self.link {
-            Link::Open(session) => session.next_due(),
+            Link::Open(session) => session.next_due(self.blocked),
             Link::Waiting(_) | Link::Opening { .. } => Instant::now() + Duration::from_secs(3600),
         };
         if let Some(fence) = self.fence_at {
