@@ -29,6 +29,7 @@ pub struct Coordinator {
     driver: AbortOnDropHandle<String>,
     /// Readers of sessions.
     readers: TaskTracker,
+    identities: Arc<Identities>,
     drain_timeout: Duration,
     /// Last, so that what the others record at their end is written.
     auditor: Writer,
@@ -129,8 +130,9 @@ impl Coordinator {
         })?;
         let parts = assemble(&config, Chance::draw(), audit.clone());
         let handle = parts.handle;
+        let identities = Arc::new(Identities::start(&config, audit.clone()).map_err(first_problem)?);
         let services = Services {
-            identities: Arc::new(Identities::start(&config, audit.clone()).map_err(first_problem)?),
+            identities: identities.clone(),
             executions: parts.executions,
             sessions: parts.sessions,
             admin: Admin(handle.clone()),
@@ -153,6 +155,7 @@ impl Coordinator {
             serving,
             driver,
             readers: parts.readers,
+            identities,
             drain_timeout: config.drain_timeout,
         })
     }
@@ -204,6 +207,7 @@ impl Coordinator {
         self.serving.stop(left.clamp(STOP_AT_LEAST, STOP_WITHIN)).await;
         self.readers.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.readers.wait()).await;
+        self.identities.tell_rest();
         self.handle.audit().record(|| Event::CoordinatorStopped);
         // It blocks, for a short while.
         let _ = tokio::task::spawn_blocking(move || self.auditor.close()).await;

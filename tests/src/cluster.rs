@@ -14,6 +14,8 @@ use crate::PATIENCE;
 /// A running cluster. Stop it with [`Cluster::stop`]; dropped, it ends without ceremony.
 pub struct Cluster {
     coordinator: Coordinator,
+    /// Clients and workers come in over TLS.
+    tls: bool,
     workers: BTreeMap<String, Hosted>,
 }
 
@@ -38,11 +40,13 @@ impl Cluster {
     /// # Errors
     /// When it cannot listen.
     pub async fn with_config(config: Config) -> anyhow::Result<Self> {
+        let tls = config.tls.is_some();
         let coordinator = Coordinator::start(config)
             .await
             .context("the coordinator does not start")?;
         Ok(Self {
             coordinator,
+            tls,
             workers: BTreeMap::new(),
         })
     }
@@ -50,7 +54,8 @@ impl Cluster {
     /// Where clients and workers connect.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.coordinator.address())
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.coordinator.address())
     }
 
     /// A connected client.

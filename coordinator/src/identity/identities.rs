@@ -46,8 +46,9 @@ pub(crate) struct Identities {
     workers: WorkerIdentities,
     /// Workers come in without a certificate.
     anonymous_workers: bool,
-    audit: Audit,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
+    /// Tells of refusals, a little later.
+    _telling: AbortOnDropHandle<()>,
     /// Looks after the files.
     _reloading: Option<AbortOnDropHandle<()>>,
 }
@@ -80,19 +81,28 @@ impl Identities {
                 "no worker can come in: workers are asked who they are, and worker_identities is empty"
             );
         }
+        let refusals = Arc::new(Refusals::new(audit));
         Ok(Self {
             clients,
             anonymous_workers,
             workers,
-            audit,
-            refusals: Refusals::new(),
+            _telling: AbortOnDropHandle::new(tokio::spawn({
+                let refusals = refusals.clone();
+                async move { refusals.tell_later().await }
+            })),
+            refusals,
             _reloading: reloading,
         })
     }
 
     /// A request went no further than its headers.
     pub(super) fn tell_refused(&self, method: &str, peer: Option<SocketAddr>, refusal: &Refusal) {
-        self.refusals.tell(&self.audit, method, peer, refusal);
+        self.refusals.tell(method, peer, refusal);
+    }
+
+    /// Nobody comes any more: tells of what was not told yet.
+    pub(crate) fn tell_rest(&self) {
+        self.refusals.tell_rest();
     }
 
     /// Every problem that [`Identities::start`] would find.

@@ -10,6 +10,7 @@ mod ask;
 mod certificates;
 mod configuration;
 mod jwts;
+mod refusals;
 mod reload;
 mod secrets;
 mod tokens;

@@ -4,6 +4,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use toolwave_coordinator::{
     Config, Coordinator,
+    audit::AuditSection,
     config::ClientCertificate as Wanted,
     identity::{NamePatterns, WorkerIdentityEntry},
 };
@@ -17,12 +18,12 @@ use crate::{
     pki::{Ca, Files},
 };
 
-fn patterns(names: &[&str]) -> NamePatterns {
+pub(crate) fn patterns(names: &[&str]) -> NamePatterns {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     NamePatterns::try_from(names).expect("patterns")
 }
 
-fn identity(name: &str, tools: &[&str]) -> WorkerIdentityEntry {
+pub(crate) fn identity(name: &str, tools: &[&str]) -> WorkerIdentityEntry {
     WorkerIdentityEntry {
         identity: format!("spiffe://t/worker/{name}"),
         names: None,
@@ -32,20 +33,25 @@ fn identity(name: &str, tools: &[&str]) -> WorkerIdentityEntry {
 }
 
 /// A coordinator whose workers prove who they are, and whose clients need not.
-struct Cluster {
-    coordinator: Coordinator,
+pub(crate) struct Cluster {
+    pub(crate) coordinator: Coordinator,
     ca: Ca,
     _files: Files,
 }
 
 impl Cluster {
     async fn of(worker_identities: Vec<WorkerIdentityEntry>) -> Self {
+        Self::audited(worker_identities, AuditSection::default()).await
+    }
+
+    pub(crate) async fn audited(worker_identities: Vec<WorkerIdentityEntry>, audit: AuditSection) -> Self {
         let ca = Ca::new("ca");
         let files = Files::new(&ca.server());
         let config = Config {
             worker_listen: Some(([127, 0, 0, 1], 0).into()),
             worker_tls: Some(files.mutual(&ca, Wanted::Required)),
             worker_identities,
+            audit,
             ..config()
         };
         Self {
@@ -63,13 +69,13 @@ impl Cluster {
         FakeWorker::open_on(channel).await.expect("a stream")
     }
 
-    async fn join(&self, name: &str, register: v1::Register) -> FakeWorker {
+    pub(crate) async fn join(&self, name: &str, register: v1::Register) -> FakeWorker {
         let opened = self.open(name).await;
         opened.registered(&self.coordinator, register).await
     }
 
     /// How the session ends that registers so.
-    async fn refused(&self, name: &str, register: v1::Register) -> Status {
+    pub(crate) async fn refused(&self, name: &str, register: v1::Register) -> Status {
         let mut worker = self.open(name).await;
         worker.say(first(register)).await;
         let status = worker.end().await.expect("a fault");

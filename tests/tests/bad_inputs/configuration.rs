@@ -1,14 +1,14 @@
 //! Files and flags that no coordinator and no worker should be started with, on the real programs: the exit code,
 //! and each line that they say.
 
-use std::{fs, net::Ipv4Addr, os::unix::fs::symlink, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, net::Ipv4Addr, os::unix::fs::symlink, path::Path, time::Duration};
 
 use serde::Deserialize;
 use toolwave_config::File;
 use toolwave_coordinator::Config;
 use toolwave_tests::{Binaries, Process, Profile};
 
-use crate::page::Line;
+use crate::{folder::Folder, page::Line};
 
 const MIB: usize = 1 << 20;
 /// Ends a line of which only the beginning is given.
@@ -23,6 +23,9 @@ pub(crate) struct Row {
     programs: Vec<String>,
     /// The file's text.
     file: Option<String>,
+    /// Others beside it, in the folder that texts call FOLDER, for the owner alone.
+    #[serde(default)]
+    beside: BTreeMap<String, String>,
     /// How the file is made, where it is no text that anybody would want to read.
     make: Option<String>,
     #[serde(default)]
@@ -37,7 +40,7 @@ pub(crate) struct Row {
 #[serde(deny_unknown_fields)]
 struct Expected {
     exit: i32,
-    /// In order; FILE stands for the file's path.
+    /// In order; FILE stands for the file's path, and FOLDER for that of its folder.
     #[serde(default)]
     lines: Vec<String>,
     /// Beyond those of `lines`, so many more.
@@ -77,11 +80,14 @@ fn every_bad_configuration_is_told_as_documented() {
 
 fn check(program: &Path, row: &Row) -> Result<(), String> {
     let expected = row.expect.as_ref().ok_or("expects nothing")?;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
+    for (name, text) in &row.beside {
+        folder.write(name, text, 0o600);
+    }
     let path = folder.path().join("c.toml");
     let mut arguments = vec!["--check-config".to_owned()];
     if let Some(text) = &row.file {
-        fs::write(&path, text).expect("written");
+        fs::write(&path, folder.fill(text)).expect("written");
     }
     if let Some(how) = &row.make {
         make(how, &path);
@@ -93,7 +99,7 @@ fn check(program: &Path, row: &Row) -> Result<(), String> {
     let mut process =
         Process::start(program, &arguments, folder.path(), "program").map_err(|error| error.to_string())?;
     let exit = process.wait().map_err(|error| error.to_string())?;
-    let said = process.output().replace(&path.display().to_string(), "FILE");
+    let said = folder.unfill(&process.output().replace(&path.display().to_string(), "FILE"));
     if exit != Some(expected.exit) {
         return Err(format!("exit code {exit:?}: {said}"));
     }

@@ -2,6 +2,8 @@
 //! `data/bad_configuration.json`: what is answered, what goes on. Also keeps `docs/bad-inputs.md` true.
 
 mod configuration;
+mod door;
+mod folder;
 mod page;
 mod status;
 mod transport;

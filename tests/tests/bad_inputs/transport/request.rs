@@ -6,7 +6,7 @@ use bytes::Bytes;
 use h2::{SendStream, client::SendRequest};
 use prost::Message as _;
 use serde::Deserialize;
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{task::JoinHandle, time::timeout};
 use tonic::{Status, codegen::http};
 use toolwave_proto::v1;
 use toolwave_tests::PATIENCE;
@@ -15,6 +15,7 @@ use super::{
     http2::reason_word,
     rows::{Answer, from_hex},
 };
+use crate::{door::Door, folder::Jwt};
 
 pub(crate) const EXECUTE: &str = "/toolwave.v1.ExecutionService/ExecuteParallel";
 
@@ -26,6 +27,10 @@ pub(crate) struct RequestRow {
     path: Option<String>,
     /// `null` takes one away.
     headers: BTreeMap<String, Option<String>>,
+    /// The name in the certificate of its connection, as `tenant/a`.
+    pub(crate) certificate: Option<String>,
+    /// Such a token in `authorization`.
+    jwt: Option<Jwt>,
     /// A header of so many bytes.
     large_header: usize,
     /// So many headers.
@@ -59,6 +64,8 @@ pub(crate) enum Piece {
 
 /// One connection.
 pub(crate) struct Connection {
+    /// Of good requests.
+    authorization: Option<String>,
     requests: SendRequest<Bytes>,
     task: JoinHandle<Result<(), h2::Error>>,
     /// Streams that the client keeps open.
@@ -135,6 +142,10 @@ impl RequestRow {
                 .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
                 .into();
         headers.extend(self.headers.clone());
+        if let Some(jwt) = &self.jwt {
+            let token = format!("Bearer {}", jwt.token());
+            headers.insert("authorization".into(), Some(token));
+        }
         if self.large_header > 0 {
             headers.insert("x-large".into(), Some("v".repeat(self.large_header)));
         }
@@ -158,10 +169,12 @@ impl RequestRow {
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &str) -> Self {
-        let socket = TcpStream::connect(address).await.expect("it listens");
+    /// Of one who has this name, or none.
+    pub(crate) async fn open(door: &Door, name: Option<&str>) -> Self {
+        let socket = door.socket(name).await.expect("it listens");
         let (requests, connection) = h2::client::handshake(socket).await.expect("HTTP/2");
         Self {
+            authorization: door.authorization(),
             requests,
             task: tokio::spawn(connection),
             open: Vec::new(),
@@ -211,7 +224,11 @@ impl Connection {
 
     /// A good request is answered.
     pub(crate) async fn good(&mut self) -> Result<(), String> {
-        let answer = self.exchange(&RequestRow::default()).await;
+        let mut row = RequestRow::default();
+        if let Some(value) = &self.authorization {
+            row.headers.insert("authorization".into(), Some(value.clone()));
+        }
+        let answer = self.exchange(&row).await;
         match &answer.status {
             Some(status) if status.code() == tonic::Code::Ok => Ok(()),
             _ => Err(format!("a good request is answered {answer:?}")),

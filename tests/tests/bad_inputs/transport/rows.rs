@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tonic::Status;
 
 use super::request::RequestRow;
-use crate::{page::Line, status::ExpectedStatus};
+use crate::{folder::Setting, page::Line, status::ExpectedStatus};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) describes: String,
     /// TOML over the defaults of a coordinator of its own.
     pub(crate) config: Option<String>,
+    /// How that asks who comes in; good requests then carry an operator's token.
+    pub(crate) setting: Option<Setting>,
     pub(crate) send: Option<Send>,
     pub(crate) expect: Option<Expected>,
     /// Where the answer needs a reason.

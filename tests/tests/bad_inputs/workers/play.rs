@@ -11,11 +11,15 @@ use super::{
     rows::{Failure, Registration, Step, ToolRow, Who, invented},
     wire::Wire,
 };
-use crate::transport::from_hex;
+use crate::{door::Door, transport::from_hex};
 
 /// A worker on its way through a row.
 pub(crate) struct Play {
+    /// Of clients.
     url: String,
+    /// Of workers.
+    door: Door,
+    identity: Option<String>,
     wire: Wire,
     registration: Registration,
     coordinator_id: String,
@@ -37,10 +41,12 @@ fn duration((seconds, nanos): (i64, i32)) -> prost_types::Duration {
 }
 
 impl Play {
-    pub(crate) async fn open(url: &str) -> Self {
+    pub(crate) async fn open(url: &str, door: &Door, identity: Option<&str>) -> Self {
         Self {
             url: url.to_owned(),
-            wire: Wire::open(url).await,
+            door: door.clone(),
+            identity: identity.map(str::to_owned),
+            wire: Wire::open(door, identity).await,
             registration: Registration::default(),
             coordinator_id: String::new(),
             call: None,
@@ -57,6 +63,11 @@ impl Play {
     /// A registration was answered.
     pub(crate) fn is_registered(&self) -> bool {
         !self.coordinator_id.is_empty()
+    }
+
+    /// Another has the name.
+    pub(crate) fn is_second(&self) -> bool {
+        !self.others.is_empty()
     }
 
     /// Takes a step. A session may end under it: that is seen in `end`.
@@ -188,6 +199,7 @@ impl Play {
             }
             Step::HangUp => self.wire.hang_up(),
             Step::Again { same_process } => self.again(same_process).await,
+            Step::NameTaken(identity) => self.name_taken(&identity).await,
             Step::Settle => self.settle().await,
         }
     }
@@ -256,7 +268,7 @@ impl Play {
         }
         .register();
         register.tools[0].name = "others".into();
-        let mut other = Wire::open(&self.url).await;
+        let mut other = Wire::open(&self.door, self.identity.as_deref()).await;
         other
             .say(&v1::OpenSessionRequest {
                 register: Some(register),
@@ -389,7 +401,7 @@ impl Play {
         } else {
             register.instance_id = "w-2".into();
         }
-        let mut newer = Wire::open(&self.url).await;
+        let mut newer = Wire::open(&self.door, self.identity.as_deref()).await;
         newer
             .say(&v1::OpenSessionRequest {
                 register: Some(register),
@@ -398,6 +410,19 @@ impl Play {
             .await;
         newer.hear().await.expect("registered");
         self.others.push(newer);
+    }
+
+    /// The name is another's.
+    async fn name_taken(&mut self, identity: &str) {
+        let mut older = Wire::open(&self.door, Some(identity)).await;
+        older
+            .say(&v1::OpenSessionRequest {
+                register: Some(Registration::default().register()),
+                ..Default::default()
+            })
+            .await;
+        older.hear().await.expect("registered");
+        self.others.push(older);
     }
 
     /// A heartbeat is answered after what came before it was read.

@@ -15,6 +15,8 @@ pub(crate) struct Row {
     pub(crate) describes: String,
     /// TOML over the defaults of its coordinator.
     pub(crate) config: Option<String>,
+    /// The worker proves to be this one of [`crate::folder::Setting::WorkerTls`].
+    pub(crate) identity: Option<String>,
     /// A registration comes first where the first step is neither one nor bytes.
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
@@ -88,6 +90,8 @@ pub(crate) enum Step {
     Again {
         same_process: bool,
     },
+    /// Before the worker another registers under its name, who proves to be this one.
+    NameTaken(String),
     /// Waits until all of the above has been taken in.
     Settle,
 }

@@ -9,10 +9,11 @@ use tonic::{
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     codegen::http::uri::PathAndQuery,
-    transport::Channel,
 };
 use toolwave_proto::v1;
 use toolwave_tests::PATIENCE;
+
+use crate::door::Door;
 
 /// Messages that wait for the connection: it takes them as fast as the coordinator reads.
 const WAITING: usize = 64;
@@ -28,12 +29,10 @@ pub(crate) struct Wire {
 struct BytesCodec;
 
 impl Wire {
-    pub(crate) async fn open(url: &str) -> Self {
-        let channel = Channel::from_shared(url.to_owned())
-            .expect("a URL")
-            .connect()
-            .await
-            .expect("it listens");
+    /// Of a worker that proves to be this one, or does not need to.
+    pub(crate) async fn open(door: &Door, identity: Option<&str>) -> Self {
+        let name = identity.map(|identity| format!("worker/{identity}"));
+        let channel = door.channel(name.as_deref()).await.expect("it listens");
         let mut grpc = Grpc::new(channel).max_decoding_message_size(64 << 20);
         grpc.ready().await.expect("it is connected");
         let (says, said) = mpsc::channel(WAITING);
