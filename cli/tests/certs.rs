@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 mod support;
-#[path = "../../link/tests/support/mod.rs"]
+#[path = "../../client/link/tests/support/mod.rs"]
 mod tls;
 
 use std::{

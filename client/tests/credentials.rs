@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
-#[path = "../../link/tests/support/mod.rs"]
+#[path = "../link/tests/support/mod.rs"]
 mod support;
 
 use std::{net::SocketAddr, time::Duration};

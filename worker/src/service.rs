@@ -174,7 +174,7 @@ impl Service {
 
     fn next_due(&self) -> Instant {
         let mut due = match &self.link {
-            Link::Open(session) => session.next_due(),
+            Link::Open(session) => session.next_due(self.blocked),
             Link::Waiting(_) | Link::Opening { .. } => Instant::now() + Duration::from_secs(3600),
         };
         if let Some(fence) = self.fence_at {
@@ -288,7 +288,9 @@ impl Service {
             Link::Open(session) => session.reconnect_after(),
             Link::Waiting(_) | Link::Opening { .. } => None,
         };
-        let wait = self.backoff.next_wait() + asked.unwrap_or_default();
+        // A coordinator asks all its workers at once; the next one should not meet all of them at once.
+        let asked = asked.unwrap_or_default().mul_f64(0.8 + 0.4 * fastrand::f64());
+        let wait = self.backoff.next_wait() + asked;
         self.status
             .send_if_modified(|status| std::mem::take(&mut status.registered));
         let retry_in = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64));

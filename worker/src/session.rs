@@ -294,11 +294,11 @@ impl Session {
         &mut self.outbox
     }
 
-    /// When `write` has something to do though nothing came.
-    pub(crate) fn next_due(&self) -> Instant {
-        self.outbox
-            .next_due()
-            .map_or(self.heartbeat_due, |due| due.min(self.heartbeat_due))
+    /// When `write` has something to do though nothing came. While the connection takes no more, nothing in the outbox
+    /// is due: to wake up for it would be to spin.
+    pub(crate) fn next_due(&self, blocked: bool) -> Instant {
+        let due = self.outbox.next_due().filter(|_| !blocked);
+        due.map_or(self.heartbeat_due, |due| due.min(self.heartbeat_due))
     }
 
     /// When the coordinator has been silent for too long.

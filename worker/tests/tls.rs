@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
-#[path = "../../link/tests/support/mod.rs"]
+#[path = "../../client/link/tests/support/mod.rs"]
 mod support;
 
 use std::{path::Path, process::Stdio};

@@ -183,7 +183,10 @@ impl Treadmill {
                     assert_eq!(call.outcome, Outcome::Succeeded, "{call:?}");
                     self.ended += 1;
                 }
-                Action::Admitted(_) | Action::Started { .. } | Action::FinishExecution { .. } => {}
+                Action::Admitted(_)
+                | Action::Started { .. }
+                | Action::FinishExecution { .. }
+                | Action::ForgetTenant { .. } => {}
                 other => panic!("nothing goes wrong on a treadmill: {other:?}"),
             }
         }

@@ -61,6 +61,8 @@ struct Fault {
     id: String,
     fault: String,
     tests: Vec<String>,
+    /// Why there is none.
+    open: Option<String>,
 }
 
 /// How a figure must be.
@@ -278,7 +280,6 @@ fn page(results: &[Results], runs: &Runs, data: &Path) -> anyhow::Result<String>
     );
     text.push_str(&measures(results));
     text.push_str(&taken(results));
-    text.push_str("\n## Faults\n\nEach row of the matrix is one or more tests with real processes, a real network between them, or a simulated one.\n\n");
     let faults: Vec<Fault> = json(&data.join("faults.json"))?;
     text.push_str(&matrix(&faults));
     text.push_str("\n## Bad inputs\n\n");
@@ -358,12 +359,19 @@ fn taken(results: &[Results]) -> String {
 }
 
 fn matrix(faults: &[Fault]) -> String {
-    let mut table = Table::new(3, &["row", "fault", "tests"]);
-    for fault in faults {
-        let tests: Vec<String> = fault.tests.iter().map(|test| format!("`{test}`")).collect();
-        table.row(vec![fault.id.clone(), fault.fault.clone(), tests.join(", ")]);
+    let tried: Vec<&Fault> = faults.iter().filter(|fault| !fault.tests.is_empty()).collect();
+    let tests: usize = tried.iter().map(|fault| fault.tests.len()).sum();
+    let mut text = format!(
+        "\n## Faults\n\n{} of the {} faults of the matrix are tried, by {tests} tests with real processes, with a real \
+         network between them, or with a simulated one: [faults.md](faults.md) names them. Not tried:\n\n",
+        tried.len(),
+        faults.len()
+    );
+    for fault in faults.iter().filter(|fault| fault.tests.is_empty()) {
+        let why = fault.open.as_deref().unwrap_or_default();
+        text.push_str(&format!("- {}, {}: {why}\n", fault.id, fault.fault));
     }
-    table.render()
+    text
 }
 
 /// Each data file is run by a test of its own, which fails at the first crash or wrong code.
@@ -385,7 +393,7 @@ fn bad_inputs(data: &Path) -> anyhow::Result<String> {
         table.row(vec![name.unwrap_or_default(), rows.len().to_string()]);
     }
     Ok(format!(
-        "{all} inputs, each run by a test that fails at the first crash or wrong answer.\n\n{}",
+        "{all} inputs, each run by a test that fails at a crash or a wrong answer: [bad-inputs.md](bad-inputs.md).\n\n{}",
         table.render()
     ))
 }

@@ -9,7 +9,7 @@ mod page;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../../../link/tests/support/mod.rs"]
+#[path = "../../../client/link/tests/support/mod.rs"]
 mod tls;
 
 use std::collections::BTreeSet;

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use record::{CallEnd, CallerFacts, Event, Record};
+pub(crate) use record::{AttemptEnd, CallEnd, CallerFacts, Event, Record};
 pub use section::AuditSection;
 
 use file::Rotating;

@@ -114,9 +114,6 @@ pub(crate) enum Event {
     },
 }
 
-/// Number, worker, and why it did not succeed.
-pub(crate) type AttemptFacts = (u32, Arc<str>, Option<&'static str>);
-
 /// The end of a call.
 pub(crate) struct CallEnd {
     pub(crate) caller: CallerFacts,
@@ -125,11 +122,19 @@ pub(crate) struct CallEnd {
     pub(crate) tool: Arc<str>,
     pub(crate) outcome: Outcome,
     pub(crate) reason: Option<Cow<'static, str>>,
-    pub(crate) attempts: SmallVec<[AttemptFacts; 1]>,
+    pub(crate) attempts: SmallVec<[AttemptEnd; 1]>,
     pub(crate) queue_time: Duration,
     pub(crate) execution_time: Duration,
     pub(crate) parameter_bytes: u64,
     pub(crate) result_bytes: Option<u64>,
+}
+
+/// The end of one attempt.
+pub(crate) struct AttemptEnd {
+    pub(crate) number: u32,
+    pub(crate) worker: Arc<str>,
+    /// Why it did not succeed.
+    pub(crate) failure: Option<&'static str>,
 }
 
 /// A line, less what does not apply.
@@ -384,14 +389,11 @@ impl Event {
 
 impl CallEnd {
     fn line(&self) -> Line<'_> {
-        let attempts = self
-            .attempts
-            .iter()
-            .map(|(attempt, worker, failure)| AttemptLine {
-                attempt: *attempt,
-                worker,
-                failure: *failure,
-            });
+        let attempts = self.attempts.iter().map(|end| AttemptLine {
+            attempt: end.number,
+            worker: &end.worker,
+            failure: end.failure,
+        });
         Line {
             execution_id: Some(&self.execution_id),
             call_id: Some(&self.call_id),

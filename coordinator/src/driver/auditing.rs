@@ -6,7 +6,7 @@ use toolwave_scheduler::{EvictReason, ExecutionKey, SessionKey, WorkerKey};
 
 use super::{Driver, mailbox::Joined};
 use crate::{
-    audit::{CallEnd, CallerFacts, Event, Record},
+    audit::{AttemptEnd, CallEnd, CallerFacts, Event, Record},
     execution::{attempt_reason, call_reason, prepared::EndedCall},
 };
 
@@ -53,7 +53,11 @@ impl Driver {
             let attempts = ended.attempts.iter().map(|attempt| {
                 let failure = attempt.failure.as_ref();
                 let failure = failure.map(|failure| attempt_reason(failure.failure).word());
-                (attempt.number, attempt.worker.clone(), failure)
+                AttemptEnd {
+                    number: attempt.number,
+                    worker: attempt.worker.clone(),
+                    failure,
+                }
             });
             Some(Event::CallEnded(Box::new(CallEnd {
                 caller: CallerFacts::from(&execution.caller),

@@ -478,7 +478,7 @@ pub struct ListedTool {
     /// Connected workers that host it.
     #[prost(uint32, tag = "2")]
     pub workers: u32,
-    /// Calls in its ready queue.
+    /// Calls in its ready queue; 0 for who is no operator, as is in_flight: both count the calls of all tenants.
     #[prost(uint32, tag = "3")]
     pub queued: u32,
     #[prost(uint32, tag = "4")]

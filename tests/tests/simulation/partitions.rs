@@ -300,3 +300,30 @@ fn what_runs_for_a_client_that_vanished_is_stopped_within_16_s() {
         Ok(())
     });
 }
+
+/// E2: a worker that cannot write waits for the line or the clock, and does not spin. In simulated time a loop that
+/// spins stops the clock, so this test is bounded by a real one.
+#[test]
+fn a_worker_that_cannot_write_waits_and_does_not_spin() {
+    let (done, played) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        play(&[8], |lab| async move {
+            let much = json!({"takes": 0, "bytes": 4_000_000, "fails": 0, "from": {}});
+            cut(0, FaultKind::Mute);
+            // what it sends fills its window; then an attempt begins, of which it cannot tell
+            let filling = lab.ask(vec![call("safe", much).id("much")]);
+            lab.until_executed("much", 1).await;
+            let waiting = lab.ask(vec![takes("safe", "long", Duration::from_secs(3))]);
+            lab.until_executed("long", 1).await;
+            sleep(Duration::from_secs(2)).await;
+            turmoil::repair(world::name(0), COORDINATOR);
+            assert_eq!(waiting.await?[0].outcome(), v1::Outcome::Succeeded);
+            assert_eq!(filling.await?[0].outcome(), v1::Outcome::Succeeded);
+            Ok(())
+        });
+        let _ = done.send(());
+    });
+    played
+        .recv_timeout(Duration::from_secs(60))
+        .expect("the clock stands still");
+}
