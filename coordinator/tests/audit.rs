@@ -271,10 +271,15 @@ async fn an_execution_whose_records_cannot_be_written_is_refused_where_they_are_
 async fn a_file_that_cannot_be_opened_is_told_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("missing").join("audit.jsonl");
-    let error = toolwave_coordinator::Coordinator::start(audited(&missing)).await;
-    let error = error.err().expect("it does not start").to_string();
-    assert!(
-        error.contains("the audit's file") && error.contains("missing/audit.jsonl"),
-        "{error}"
-    );
+    // Whose folder is there, and which leads to one that is not.
+    let link = folder.path().join("audit.jsonl");
+    std::os::unix::fs::symlink(&missing, &link).expect("made");
+    for (file, key, says) in [
+        (missing, "audit.file", "missing/audit.jsonl"),
+        (link, "the audit's file", "/audit.jsonl"),
+    ] {
+        let error = toolwave_coordinator::Coordinator::start(audited(&file)).await;
+        let error = error.err().expect("it does not start").to_string();
+        assert!(error.contains(key) && error.contains(says), "{error}");
+    }
 }

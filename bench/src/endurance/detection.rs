@@ -120,10 +120,17 @@ async fn lost(
     Ok(waits)
 }
 
-/// Waits until so many workers take dispatches.
+/// Waits until so many workers take dispatches. One that lost many attempts at once is taken out for a while, and is
+/// back after it has ended a call well: some are sent for that.
 async fn ready(client: &Client, count: usize) -> anyhow::Result<()> {
     let start = Instant::now();
     loop {
+        let request = v1::ExecuteParallelRequest {
+            calls: vec![call("sleep", json!({"milliseconds": 1})); count],
+            max_concurrency_auto: true,
+            ..Default::default()
+        };
+        client.execute_parallel(request).await?;
         let workers = client.list_workers().await?;
         let able = workers
             .iter()
@@ -132,10 +139,7 @@ async fn ready(client: &Client, count: usize) -> anyhow::Result<()> {
         if able == count {
             return Ok(());
         }
-        ensure!(
-            start.elapsed() < BACK,
-            "{able} of {count} workers are back: {workers:?}"
-        );
+        ensure!(start.elapsed() < BACK, "{able} of {count} workers are back: {workers:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -1,6 +1,6 @@
 //! `[audit]`: where records go, how many are kept, and what happens when they cannot be written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toolwave_config::size;
@@ -72,6 +72,33 @@ impl AuditSection {
             "records are required and go nowhere".into(),
             "`audit.file` beside it".into(),
         );
+        if let Some(file) = &self.file
+            && let Err(what) = may_be_written(file)
+        {
+            let expected = "a file, there or not, in a folder that is there".to_owned();
+            rule(
+                "audit.file",
+                false,
+                format!("`{}` {what}", file.display()),
+                expected,
+            );
+        }
         wrong
+    }
+}
+
+/// As far as that can be seen without making it.
+fn may_be_written(file: &Path) -> Result<(), String> {
+    if file.is_dir() {
+        return Err("is a directory".into());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // Without one it is the folder where the program was started.
+    match folder.map_or(Ok(true), |folder| {
+        folder.metadata().map(|metadata| metadata.is_dir())
+    }) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("is in no folder".into()),
+        Err(error) => Err(format!("is in a folder that cannot be looked at: {error}")),
     }
 }

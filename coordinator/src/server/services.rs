@@ -128,9 +128,9 @@ fn http2(config: &Config) -> Server<Checked> {
         .max_frame_size(http2::LARGEST_FRAME)
         .http2_max_header_list_size(HEADER_LIST)
         .max_concurrent_streams(streams)
-        // A client that cancels all of its calls, and all of those that it sent in their place, keeps its
-        // connection; one that does so without end does not.
-        .http2_max_pending_accept_reset_streams(Some(streams.saturating_mul(2) as usize))
+        // A client that cancels all of its calls at once keeps its connection; one that does so without end does
+        // not. Each that waits takes some kilobytes.
+        .http2_max_pending_accept_reset_streams(Some(streams as usize))
         .http2_max_local_error_reset_streams(Some(RESET_FOR_ERRORS))
         .layer(WellFormedLayer)
 }

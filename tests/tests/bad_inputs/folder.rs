@@ -141,6 +141,9 @@ impl Folder {
             folder.write(&format!("{name}.pem"), &certificate, 0o644);
             folder.write(&format!("{name}.key"), &key, 0o600);
         }
+        let (certificate, key) = folder.identity("worker/w");
+        folder.write("worker.pem", &certificate, 0o644);
+        folder.write("worker.key", &key, 0o600);
         let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
         folder.write("encrypted.key", encrypted, 0o600);
         folder.write("empty.pem", "", 0o600);

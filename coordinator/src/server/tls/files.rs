@@ -195,11 +195,23 @@ fn certificates(part: Part, path: &Path) -> Result<Vec<CertificateDer<'static>>,
     };
     let found = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong(format!("cannot be read as PEM: {error}")))?;
+        .map_err(|error| wrong(format!("cannot be read as PEM: {}", broken(&error))))?;
     if found.is_empty() {
         return Err(wrong("holds no certificate".into()));
     }
     Ok(found)
+}
+
+/// In words: the parser shows lines as lists of numbers.
+fn broken(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let kind = String::from_utf8_lossy(end_marker);
+            format!("`-----END {}-----` is missing", kind.escape_debug())
+        }
+        pem::Error::IllegalSectionStart { .. } => "a line `-----BEGIN ...` does not end in `-----`".into(),
+        error => error.to_string(),
+    }
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Flaw> {
