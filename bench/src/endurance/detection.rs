@@ -139,7 +139,10 @@ async fn ready(client: &Client, count: usize) -> anyhow::Result<()> {
         if able == count {
             return Ok(());
         }
-        ensure!(start.elapsed() < BACK, "{able} of {count} workers are back: {workers:?}");
+        ensure!(
+            start.elapsed() < BACK,
+            "{able} of {count} workers are back: {workers:?}"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

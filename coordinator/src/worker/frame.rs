@@ -19,8 +19,8 @@ use crate::{
     wire::{bytes_len, number_len, put_bytes, put_number, put_start, text_len},
 };
 
-/// Of the buffer that frames are written to and cut from. Each session holds one for as long as it lives, idle or
-/// not; what is larger makes room for itself.
+/// Of the buffers that frames are written to, cut from and gathered in. Each session holds two for as long as it
+/// lives, idle or not; what is larger makes room for itself.
 const BUFFER_BYTES: usize = 2 * 1024;
 /// From here on the connection is given what has been written.
 const YIELD_BYTES: usize = 32 * 1024;
@@ -178,6 +178,10 @@ impl Decoder for FrameDecoder {
         v1::OpenSessionRequest::decode(buffer)
             .map(Some)
             .map_err(malformed)
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)
     }
 }
 
