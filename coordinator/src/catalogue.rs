@@ -18,6 +18,9 @@ pub use declaration::{DeclarationError, DeclaredTool, SCHEMA_BYTES};
 /// Names that were called and never declared, kept at once. A client may call any name, so memory for them is
 /// bounded: the oldest is forgotten, and a call that still waits under it ends as if nobody hosted its tool.
 const UNDECLARED_NAMES: usize = 65_536;
+/// Tools that are known at once. They are known for as long as the coordinator lives, and a worker may declare new
+/// ones whenever it likes.
+pub(crate) const DECLARED_TOOLS: usize = 100_000;
 /// The key of every name that a client may not use: no worker ever declares it.
 const HIDDEN: ToolKey = ToolKey(u32::MAX);
 /// Names that are offered instead of one that is not known.
@@ -61,25 +64,30 @@ impl Catalogue {
     /// # Errors
     /// The declaration is wrong; the snapshot stays good as it is.
     pub fn declare(&self, tool: v1::Tool) -> Result<Declared, DeclarationError> {
+        let mut catalogue = self.clone();
+        let (tool, changed) = catalogue.add(tool)?;
+        Ok(Declared {
+            catalogue,
+            tool,
+            changed,
+        })
+    }
+
+    /// Declares `tool` in this snapshot, which nobody else has yet; whether it says something new.
+    pub(crate) fn add(&mut self, tool: v1::Tool) -> Result<(Arc<DeclaredTool>, bool), DeclarationError> {
         let before = self.tools.get(tool.name.as_str());
         if let Some(same) = before.filter(|before| before.proto == tool) {
-            return Ok(Declared {
-                catalogue: self.clone(),
-                tool: same.clone(),
-                changed: false,
-            });
+            return Ok((same.clone(), false));
+        }
+        if before.is_none() && self.tools.len() >= DECLARED_TOOLS {
+            return Err(DeclarationError::TooMany);
         }
         declaration::check_name(&tool.name)?;
         let name: Arc<str> = tool.name.as_str().into();
         let key = self.names().declare(&name);
         let tool = Arc::new(DeclaredTool::compile(tool, key, before.map(AsRef::as_ref))?);
-        let mut catalogue = self.clone();
-        Arc::make_mut(&mut catalogue.tools).insert(name, tool.clone());
-        Ok(Declared {
-            catalogue,
-            tool,
-            changed: true,
-        })
+        Arc::make_mut(&mut self.tools).insert(name, tool.clone());
+        Ok((tool, true))
     }
 
     /// The same for a client: a tool that it may not name is as one that nobody declared, whatever is asked.
@@ -200,6 +208,22 @@ mod tests {
             input_schema_json: schema.into(),
             ..v1::Tool::default()
         }
+    }
+
+    #[test]
+    fn tools_beyond_the_bound_are_refused_and_known_ones_may_still_change() {
+        let mut catalogue = Catalogue::default();
+        for index in 0..DECLARED_TOOLS {
+            catalogue
+                .add(tool(&format!("tool-{index}"), "{}"))
+                .expect("there is room");
+        }
+        let error = catalogue.add(tool("one-more", "{}")).expect_err("there is none");
+        assert!(error.to_string().starts_with("100000 tools are known"), "{error}");
+        let (_, changed) = catalogue
+            .add(tool("tool-7", r#"{"type":"object"}"#))
+            .expect("it is known");
+        assert!(changed);
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub struct DeclaredTool {
 /// Why a tool cannot be hosted as it is declared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeclarationError {
+    /// There is room for no more.
+    #[error("{limit} tools are known already, and no more can be; tools are forgotten when the coordinator starts again", limit = super::DECLARED_TOOLS)]
+    TooMany,
     /// Its name.
     #[error("the tool name {0} is not 1 to {NAME_BYTES} bytes of [A-Za-z0-9._:-]")]
     Name(String),

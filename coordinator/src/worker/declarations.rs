@@ -1,19 +1,26 @@
-//! The tools that workers declare: the current catalogue, and the way to a next one. Schemas are compiled in
-//! the task of the session that declares them, one declaration after the other; readers never wait for that.
+//! The tools that workers declare: the current catalogue, and the way to a next one. One declaration is compiled
+//! after the other, large ones beside the threads that serve; readers never wait for that.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use prost::Message as _;
 use toolwave_proto::v1;
 
 use super::convert;
 use crate::catalogue::Catalogue;
+
+/// Declarations of so many bytes are compiled beside the threads that serve: schemas can ask for much.
+const LARGE: usize = 8 * 1024;
 
 /// The current catalogue.
 #[derive(Default)]
 pub(crate) struct Declarations {
     current: Mutex<Arc<Catalogue>>,
     /// Held from reading the current catalogue to replacing it.
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 // === impl Declarations ===
@@ -29,21 +36,38 @@ impl Declarations {
 
     /// Declares what a worker hosts; returns the names that it may be given calls of. A tool that cannot be
     /// declared is left out, and its operator reads why.
-    pub(crate) async fn declare(&self, worker: &str, tools: Vec<v1::Tool>) -> Vec<Arc<str>> {
-        let _turn = self.writing.lock().await;
-        let mut catalogue = self.current();
+    pub(crate) async fn declare(self: &Arc<Self>, worker: &str, tools: Vec<v1::Tool>) -> Vec<Arc<str>> {
+        let turn = self.writing.clone().lock_owned().await;
+        if tools.iter().map(v1::Tool::encoded_len).sum::<usize>() < LARGE {
+            return self.replace(worker, tools);
+        }
+        let (declarations, worker) = (self.clone(), worker.to_owned());
+        let compiling = tokio::task::spawn_blocking(move || {
+            // To the end, even where nobody waits for it any more.
+            let _turn = turn;
+            declarations.replace(&worker, tools)
+        });
+        compiling.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "tools left out: their declarations were not compiled");
+            Vec::new()
+        })
+    }
+
+    fn replace(&self, worker: &str, tools: Vec<v1::Tool>) -> Vec<Arc<str>> {
+        let mut catalogue = Catalogue::clone(&self.current());
+        let mut changes = false;
         let mut names: Vec<Arc<str>> = Vec::with_capacity(tools.len());
+        let mut seen = HashSet::with_capacity(tools.len());
         for tool in tools {
             let name: Arc<str> = tool.name.as_str().into();
-            if names.contains(&name) {
+            if seen.contains(&name) {
                 tracing::warn!(worker, tool = %name, "worker declares a tool twice; the first counts");
                 continue;
             }
-            match catalogue.declare(tool) {
-                Ok(declared) => {
-                    if declared.changed {
-                        catalogue = Arc::new(declared.catalogue);
-                    }
+            match catalogue.add(tool) {
+                Ok((_, changed)) => {
+                    changes |= changed;
+                    seen.insert(name.clone());
                     names.push(name);
                 }
                 Err(error) => {
@@ -52,7 +76,9 @@ impl Declarations {
                 }
             }
         }
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = catalogue;
+        if changes {
+            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
+        }
         names
     }
 }
