@@ -21,6 +21,7 @@ const PACE: Pace = Pace {
 };
 const BETWEEN_KILLS: Duration = Duration::from_secs(20);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+const LOOKS_A_MINUTE: usize = 12;
 
 /// # Errors
 /// A broken promise, a leaked slot, a request without an answer.
@@ -48,14 +49,26 @@ pub(crate) async fn run(bench: &mut Bench, minutes: u64) -> anyhow::Result<()> {
     };
     let ((), looks) = watched(coordinator, look, killing).await?;
     let tally = load.stop(&mut cluster).await?;
+    // what was open for the last kill is closed by now
+    cluster
+        .settle(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        .await?;
+    let ((), last) = watched(coordinator, look, async { Ok(()) }).await?;
     ensure!(kills > 0, "there was no kill");
     let mut series = Series::new("soak", "toolwave", tally.calls);
     series.add("minutes", "", length.as_secs_f64() / 60.0);
     series.add("kills", "", float(kills));
     tally.add_to(&mut series);
     check(&cluster, &names, &mut series).await?;
-    let last = looks[looks.len() - 1];
+    let last = last[last.len() - 1];
     let early = looks[looks.len() / 30 + 1];
+    for look in looks.iter().step_by(LOOKS_A_MINUTE) {
+        series.add(
+            "memory each minute",
+            "MiB",
+            float(look.resident) / 1024.0 / 1024.0,
+        );
+    }
     series.add("memory slope", "MiB/h", slope(&looks));
     series.add("memory at the end", "MiB", float(last.resident) / 1024.0 / 1024.0);
     series.add(
