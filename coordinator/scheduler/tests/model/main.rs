@@ -86,15 +86,19 @@ fn scripts() -> impl Strategy<Value = Script> {
         .prop_map(|(setup, steps)| Script::decode(setup, &steps))
 }
 
+fn range_of(text: &str) -> Option<std::ops::Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
+
 #[test]
 fn every_invariant_holds_over_a_range_of_seeds() {
-    let seeds = std::env::var("MODEL_SEEDS")
-        .ok()
-        .and_then(|range| {
-            let (from, to) = range.split_once("..")?;
-            Some(from.parse().ok()?..to.parse().ok()?)
-        })
-        .unwrap_or(SEEDS);
+    let seeds = match std::env::var("MODEL_SEEDS") {
+        Ok(range) => {
+            range_of(&range).unwrap_or_else(|| panic!("MODEL_SEEDS is `{range}`; expected FROM..TO"))
+        }
+        Err(_) => SEEDS,
+    };
     let mut broken: Vec<(u64, Broken)> = Vec::new();
     for seed in seeds.clone() {
         if let Err(why) = run(&Script::from_seed(seed)) {
