@@ -14,6 +14,7 @@ mod coordinator;
 mod driver;
 pub mod error;
 pub mod execution;
+mod files;
 #[doc(hidden)]
 pub mod fuzzed;
 pub mod handle;

@@ -27,7 +27,7 @@ pub use fake_worker::FakeWorker;
 pub use forms::{Form, struct_from};
 pub use ledger::Ledger;
 pub use page::{check_page, code_word, table_cell};
-pub use process::Process;
+pub use process::{Process, resident_bytes};
 pub use processes::{Binaries, Processes, Profile};
 pub use proxy::{Flow, Proxy};
 

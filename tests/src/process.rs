@@ -145,13 +145,21 @@ impl Process {
     /// # Errors
     /// Where /proc is missing.
     pub fn resident_bytes(&self) -> io::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = kibibytes.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kibibytes
-            .map(|kib| kib * 1024)
-            .ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
+        resident_bytes(self.id())
     }
+}
+
+/// Resident memory of any process in bytes, as Linux tells it.
+///
+/// # Errors
+/// Where /proc is missing, or the process.
+pub fn resident_bytes(process: u32) -> io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = kibibytes.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kibibytes
+        .map(|kib| kib * 1024)
+        .ok_or_else(|| io::Error::other("no VmRSS in /proc/PID/status"))
 }
 
 impl Drop for Process {

@@ -3,12 +3,11 @@
 mod conservation;
 mod cpu;
 mod histogram;
-mod memory;
 
 pub(crate) use conservation::Ledger;
 pub(crate) use cpu::{Meter, Spent, Watched};
 pub(crate) use histogram::Latencies;
-pub(crate) use memory::resident_bytes;
+pub(crate) use toolwave_tests::resident_bytes;
 
 /// A count as a number to divide by.
 #[allow(clippy::cast_precision_loss, reason = "counts and bytes stay below 2^53")]

@@ -12,7 +12,6 @@ use super::{
     audit::Refusals,
     config,
     credentials::{self, Credentials},
-    files::Looks,
     refusal::{Denied, Refusal},
     uri::{CertificateUri, Kind, Nameless},
     workers::{WorkerIdentities, WorkerIdentity},
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     audit::Audit,
     config::{Config, Tls, Wrong},
+    files::Looks,
 };
 
 /// Whom a service is for.

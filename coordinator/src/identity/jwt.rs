@@ -11,7 +11,8 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::{Client, NamePatterns, config, files, names::is_name, refusal::BadToken, signatures};
+use super::{Client, NamePatterns, config, names::is_name, refusal::BadToken, signatures};
+use crate::files;
 
 /// A shorter RSA key is refused, in bits.
 const LEAST_RSA: usize = 2048;

@@ -4,7 +4,6 @@
 mod audit;
 mod config;
 mod credentials;
-pub(crate) mod files;
 mod gate;
 mod identities;
 mod jwt;

@@ -7,12 +7,8 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 use toolwave_config::{File, Problem};
 
-use super::{
-    Client, NamePatterns,
-    files::{self, LARGEST},
-    names::is_name,
-    refusal::BadToken,
-};
+use super::{Client, NamePatterns, names::is_name, refusal::BadToken};
+use crate::files::{self, LARGEST};
 
 /// SHA-256 of a token.
 pub(super) type Digest = [u8; 32];

@@ -21,7 +21,7 @@ use webpki::{EndEntityCert, KeyUsage};
 
 use crate::{
     config::{ClientCertificate, Tls},
-    identity::files::is_open_to_others,
+    files::is_open_to_others,
 };
 
 /// Of one file: hundreds of certificates.

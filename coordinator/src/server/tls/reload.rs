@@ -1,7 +1,7 @@
 //! The TLS that a listener's files give now. Files that cannot be used change nothing but the log; connections that
 //! are open stay as they are.
 
-use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::{Flaw, Loaded, load};
-use crate::config::Tls;
+use crate::{config::Tls, files::Looks};
 
 /// Between two lines that a certificate has expired.
 const REMIND: Duration = Duration::from_secs(60 * 60);
@@ -20,17 +20,13 @@ pub(in crate::server) struct Reloaded {
     _watch: AbortOnDropHandle<()>,
 }
 
-/// What differs when a file does: when it and its permissions changed, its length, which file it is. `None`: there
-/// is none.
-type Print = Option<[i64; 6]>;
-
 // === impl Reloaded ===
 
 impl Reloaded {
     /// Reads the files, and goes on to look at them.
     pub(in crate::server) fn start(tls: Tls, listener: &'static str) -> Result<Self, Vec<Flaw>> {
         // First: what changes while the files are read is seen later.
-        let seen = prints(&tls);
+        let seen = looks(&tls);
         let current = Arc::new(ArcSwap::from_pointee(load(&tls)?));
         let watch = tokio::spawn(watch(tls, listener, seen, current.clone()));
         Ok(Self {
@@ -45,22 +41,22 @@ impl Reloaded {
     }
 }
 
-async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: Arc<ArcSwap<Loaded>>) {
-    let mut looks = interval(tls.reload_interval);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn watch(tls: Tls, listener: &'static str, mut seen: Looks, current: Arc<ArcSwap<Loaded>>) {
+    let mut interval = interval(tls.reload_interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reminded: Option<Instant> = None;
     let mut flaws = Vec::new();
     loop {
-        looks.tick().await;
+        interval.tick().await;
         if reminded.is_none_or(|at| at.elapsed() >= REMIND)
             && let Err(why) = current.load().check()
         {
             reminded = Some(Instant::now());
             tracing::error!(listener, why, "clients refuse this listener's certificates");
         }
-        let (files, before) = (tls.clone(), seen);
+        let (files, before) = (tls.clone(), seen.clone());
         let look = tokio::task::spawn_blocking(move || {
-            let found = prints(&files);
+            let found = looks(&files);
             (found != before).then(|| (found, load(&files)))
         });
         match look.await {
@@ -84,21 +80,8 @@ async fn watch(tls: Tls, listener: &'static str, mut seen: [Print; 3], current: 
     }
 }
 
-fn prints(tls: &Tls) -> [Print; 3] {
-    let print = |path: &Path| {
-        let file = std::fs::metadata(path).ok()?;
-        Some([
-            file.mtime(),
-            file.mtime_nsec(),
-            file.ctime(),
-            file.ctime_nsec(),
-            file.size().cast_signed(),
-            file.ino().cast_signed(),
-        ])
-    };
-    [
-        print(&tls.certificate),
-        print(&tls.key),
-        tls.client_ca.as_deref().and_then(print),
-    ]
+fn looks(tls: &Tls) -> Looks {
+    let mut paths = vec![tls.certificate.clone(), tls.key.clone()];
+    paths.extend(tls.client_ca.clone());
+    Looks::of(&paths)
 }

@@ -1,4 +1,5 @@
-//! Files that say who may come in: read with a bound, and watched for change by what the file system says of them.
+//! Files that a configuration names: read with a bound, and watched for change by what the file system says of
+//! them.
 
 use std::{
     fs::{self, File},
@@ -8,7 +9,7 @@ use std::{
 };
 
 /// A larger file is refused, in bytes.
-pub(super) const LARGEST: u64 = 1 << 20;
+pub(crate) const LARGEST: u64 = 1 << 20;
 
 /// What a file looked like. Two files that look alike are taken for one that did not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +23,10 @@ struct Look {
 
 /// Files, as they looked when they were about to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Looks(Vec<Option<Look>>);
+pub(crate) struct Looks(Vec<Option<Look>>);
 
 /// Reads a whole file.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Before it is opened: the open of a pipe may wait for ever.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("is no regular file"));
@@ -48,7 +49,7 @@ pub(crate) fn is_open_to_others(metadata: &fs::Metadata) -> bool {
 // === impl Looks ===
 
 impl Looks {
-    pub(super) fn of(paths: &[PathBuf]) -> Self {
+    pub(crate) fn of(paths: &[PathBuf]) -> Self {
         let look = |path: &PathBuf| {
             let metadata = fs::metadata(path).ok()?;
             Some(Look {
