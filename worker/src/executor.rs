@@ -16,12 +16,12 @@ use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 use toolwave_proto::v1::{self, AttemptRef};
+use toolwave_tool::{CallContext, CallIdentity, Progress};
 
 use crate::{
     arriving::{Arriving, ChunkError, Tombstones},
     attempt::{self, Performed, StopReason},
     catalogue::Catalogue,
-    context::{CallContext, CallIdentity, Progress},
     convert,
     running::Running,
     unacknowledged::{End, Ended},

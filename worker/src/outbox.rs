@@ -12,11 +12,10 @@ use toolwave_proto::v1::{
     AttemptRef, AttemptReport, Draining, Goodbye, Heartbeat, OpenSessionRequest, PayloadChunk,
     ProgressReport, attempt_report,
 };
+use toolwave_tool::Progress;
 
 use crate::{
-    attempt,
-    context::Progress,
-    convert,
+    attempt, convert,
     unacknowledged::{End, Unacknowledged},
 };
 

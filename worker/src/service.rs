@@ -12,11 +12,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use toolwave_proto::v1::{AttemptRef, OpenSessionRequest, OpenSessionResponse, Register};
+use toolwave_tool::Progress;
 
 use crate::{
     catalogue::Catalogue,
     client::{self, Backoff, MAX_MESSAGE, Opened},
-    context::Progress,
     error::SessionError,
     executor::Executor,
     session::{Attempts, Heard, Session},

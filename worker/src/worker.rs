@@ -16,13 +16,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
 use toolwave_link::{Link, Tls};
+use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
-    catalogue::{Catalogue, is_name},
+    catalogue::Catalogue,
     client::{self, MAX_MESSAGE},
     error::{BuildError, RunError},
     health, service,
-    tool::{SharedTool, Tool},
 };
 
 /// Where a coordinator listens unless told otherwise.
