@@ -1,6 +1,8 @@
 //! The leaderboard's 400 function-calling batches from provider format to provider format: what a model would answer
 //! in, what it would be sent back out, in the shapes of all four.
 
+#![allow(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
