@@ -3,6 +3,7 @@
 Run by run.sh, in an environment with the SDKs of requirements.txt; TOOLWAVE names the command. Asks no network.
 """
 
+import copy
 import functools
 import inspect
 import json
@@ -16,6 +17,7 @@ import openai.types.chat
 import openai.types.responses
 import pydantic
 from google.genai import types as gemini
+from openai.lib._pydantic import _ensure_strict_json_schema
 from openai.types.responses.response_input_param import FunctionCallOutput
 
 TABLE = json.loads((Path(__file__).parent.parent / "data/provider_formats.json").read_text())
@@ -71,6 +73,13 @@ def read_whole(value):
     elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
         for element in value:
             read_whole(element)
+
+
+def ordered(schema):
+    """The schema, its `required` in one order."""
+    if isinstance(schema, dict):
+        return {key: sorted(value) if key == "required" else ordered(value) for key, value in schema.items()}
+    return [ordered(element) for element in schema] if isinstance(schema, list) else schema
 
 
 def results(provider, messages):
@@ -140,6 +149,15 @@ class Sdks(unittest.TestCase):
                 for definition in definitions:
                     with self.subTest(case["name"], provider=provider):
                         fits(DEFINITION[provider], definition)
+
+    def test_schemas_that_are_called_strict_are_so_for_openais_own_rules(self):
+        for case in TABLE["strict"]:
+            # What their SDK makes strict it changes, unless it is so already.
+            schema = copy.deepcopy(case["schema"])
+            if case["strict"]:
+                with self.subTest(case["name"]):
+                    strict = _ensure_strict_json_schema(schema, path=(), root=schema)
+                    self.assertEqual(ordered(strict), ordered(case["schema"]))
 
     def test_definitions_of_the_built_in_tools_fit_the_types_of_the_sdks(self):
         for provider in PROVIDERS:
