@@ -155,7 +155,7 @@ const BREAKING: &[Edit] = &[
             .retain(|enumeration| enumeration.name() != "Outcome");
     }),
     ("home of toolwave.v1.ExecutionService was", |set| {
-        file(set).service.clear()
+        file(set).service.clear();
     }),
     ("rpc ListTools of toolwave.v1.ExecutionService was", |set| {
         service(set).method.retain(|method| method.name() != "ListTools");
