@@ -140,8 +140,8 @@ tw::ExecuteParallelRequest SixCalls() {
   product->set_tool_name("calculator");
   (*product->mutable_parameters()->mutable_fields())["expression"].set_string_value("6 * 7");
   Add(request, "text", "echo",
-      R"({"text": "6 * 7 = ${product.result.value}", "number": "${product.result.number}",
-          "exact": 9007199254740993})");
+      R"({"text": "6 * 7 = ${product.result.value}", "number": "${product.result.number}", )"
+      R"("exact": 9007199254740993})");
   Add(request, "broken", "fail", R"({"code": "OUT_OF_PAPER", "message": "no paper left"})");
   Add(request, "after", "echo", R"({"from": "${broken.result}"})");
   Add(request, "wrong", "sleep", R"({"milliseconds": "soon"})");
@@ -199,7 +199,9 @@ void Refused(Service& service) {
     google::rpc::BadRequest bad;
     if (detail.UnpackTo(&info)) line.Put("reason", info.reason());
     // Fifty at most are told; the last says how many more there are.
-    if (detail.UnpackTo(&bad)) line.Put("violations", bad.field_violations_size()).Put("first", bad.field_violations(0).field());
+    if (detail.UnpackTo(&bad)) {
+      line.Put("violations", bad.field_violations_size()).Put("first", bad.field_violations(0).field());
+    }
   }
   line.Show();
 }
