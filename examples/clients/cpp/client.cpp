@@ -184,7 +184,7 @@ void Refused(Service& service) {
   for (int i = 0; i < 60; i++) {
     tw::Call* call = request.add_calls();
     call->set_tool_name("echo");
-    call->add_depends_on("a-call-that-this-request-does-not-hold");
+    call->add_depends_on(std::string(120, 'x'));
   }
   grpc::ClientContext context;
   Within(context, seconds(60));

@@ -155,8 +155,9 @@ func batch(client pb.ExecutionServiceClient) error {
 // refused sends a request that is wrong as a whole: nothing of it runs, and the status names every mistake.
 func refused(client pb.ExecutionServiceClient) error {
 	calls := []*pb.Call{call("nameless", "", "{}")}
+	nobody := strings.Repeat("x", 120)
 	for range 60 {
-		calls = append(calls, &pb.Call{ToolName: "echo", DependsOn: []string{"a-call-that-this-request-does-not-hold"}})
+		calls = append(calls, &pb.Call{ToolName: "echo", DependsOn: []string{nobody}})
 	}
 	_, err := client.ExecuteParallel(context.Background(), &pb.ExecuteParallelRequest{Calls: calls})
 	line := map[string]any{"step": "refused", "status": status.Code(err)}

@@ -130,7 +130,7 @@ function details(error) {
 
 // A request that is wrong as a whole: nothing of it runs, and the status names every mistake.
 async function refused(client) {
-  const waiting = { tool_name: 'echo', depends_on: ['a-call-that-this-request-does-not-hold'] };
+  const waiting = { tool_name: 'echo', depends_on: ['x'.repeat(120)] };
   const calls = [call('nameless', '', '{}'), ...Array(60).fill(waiting)];
   const error = await ask(client, 'ExecuteParallel', { calls }, within(60_000)).catch((error) => error);
   const { ErrorInfo, BadRequest } = details(error);

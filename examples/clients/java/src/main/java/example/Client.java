@@ -176,7 +176,7 @@ public final class Client {
   private void refused() throws IOException {
     ExecuteParallelRequest.Builder request = ExecuteParallelRequest.newBuilder().addCalls(call("nameless", "", "{}"));
     for (int i = 0; i < 60; i++) {
-      request.addCalls(Call.newBuilder().setToolName("echo").addDependsOn("a-call-that-this-request-does-not-hold"));
+      request.addCalls(Call.newBuilder().setToolName("echo").addDependsOn("x".repeat(120)));
     }
     try {
       within(60).executeParallel(request.build());
