@@ -87,9 +87,7 @@ def _parameters(call: Mapping[str, Any], path: Callable[[], str]) -> bytes:
             f"{path()}.parameters", f"is of type {type(parameters).__name__}; expected an object, that is a dict"
         )
     try:
-        return encode(
-            parameters if isinstance(parameters, dict) else dict(parameters), lambda: f"{path()}.parameters"
-        )
+        return encode(parameters if isinstance(parameters, dict) else dict(parameters), lambda: f"{path()}.parameters")
     except NotJson as error:
         raise ParameterError(error.path, error.problem) from None
 

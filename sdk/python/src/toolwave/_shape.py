@@ -148,7 +148,9 @@ class Shaper:
         if hint in self._open:
             name = self._recursive.setdefault(hint, self._free_name(hint.__name__))
             inner = self._open[hint]
-            return Shape({"$ref": f"#/$defs/{name}"}, lambda value: inner.fits(value), lambda value: inner.converted(value))
+            return Shape(
+                {"$ref": f"#/$defs/{name}"}, lambda value: inner.fits(value), lambda value: inner.converted(value)
+            )
         shape = self._open[hint] = Shape({}, lambda _: True)
         made = make(hint, shape)
         del self._open[hint]
