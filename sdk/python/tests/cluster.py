@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -127,3 +128,13 @@ def terminate(process: Process) -> int:
     """SIGTERM, and the exit code."""
     process.signal(signal.SIGTERM)
     return process.wait()
+
+
+async def appears(path: Path) -> None:
+    """Waits for a file: by files the tools of another process tell what they do."""
+
+    async def poll() -> None:
+        while not path.exists():
+            await asyncio.sleep(0.005)
+
+    await asyncio.wait_for(poll(), PATIENCE)

@@ -90,7 +90,7 @@ def ignore_cancelling(path: str) -> str:
 
 
 @tool
-def fail(code: str, message: str, retryable: bool = False, retry_after: float | None = None) -> None:
+def fail_as_told(code: str, message: str, retryable: bool = False, retry_after: float | None = None) -> None:
     """Fails as it is told."""
     raise ToolError(code, message, retryable=retryable, retry_after=retry_after, details={"why": [1, 2]})
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import toolwave
-from cluster import Coordinator, Process, rust_worker
+from cluster import Coordinator, appears, rust_worker
 from toolwave import AsyncClient, Client, ToolCall
 
 
@@ -70,7 +70,7 @@ async def test_references_and_dependencies_reach_the_coordinator(client: AsyncCl
         [
             {"id": "a", "tool_name": "py_echo", "parameters": {"value": {"n": [1, 2]}}},
             {"id": "b", "tool_name": "py_echo", "parameters": {"value": "${a.result.n[1]}"}},
-            {"id": "c", "tool_name": "fail", "parameters": {"code": "NO", "message": "no"}, "depends_on": ["b"]},
+            {"id": "c", "tool_name": "fail_as_told", "parameters": {"code": "NO", "message": "no"}, "depends_on": ["b"]},
             {"id": "d", "tool_name": "py_echo", "parameters": {"value": 1}, "depends_on": ["c"]},
         ]
     )
@@ -114,7 +114,7 @@ async def test_an_executions_timeout_gives_a_partial_answer(client: AsyncClient)
 async def test_fail_fast_cancels_the_rest_and_names_the_cause(client: AsyncClient) -> None:
     results = await client.execute_tools_parallel(
         [
-            {"id": "bad", "tool_name": "fail", "parameters": {"code": "NO", "message": "no"}},
+            {"id": "bad", "tool_name": "fail_as_told", "parameters": {"code": "NO", "message": "no"}},
             {"id": "slow", "tool_name": "sleep", "parameters": {"milliseconds": 60_000}, "timeout": 60},
         ],
         on_failure="fail_fast",
@@ -330,19 +330,3 @@ async def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
             with pytest.raises(toolwave.ResourceExhaustedError) as caught:
                 await client.execute_tools_parallel([{"tool_name": "echo"} for _ in range(10)])
     assert caught.value.reason == "QUEUE_FULL" and caught.value.retry_after and caught.value.quota
-
-
-async def appears(path: Path) -> None:
-    """A worker's process tells by files what it does; bounded."""
-    async with asyncio.timeout(60) if hasattr(asyncio, "timeout") else _Endless():
-        while not path.exists():
-            await asyncio.sleep(0.005)
-
-
-class _Endless:
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-
-_ = Process
