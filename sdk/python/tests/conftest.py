@@ -11,8 +11,9 @@ import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import toolwave
 from cluster import Coordinator, python_worker, rust_worker
+
+import toolwave
 
 
 @pytest.fixture(scope="session")

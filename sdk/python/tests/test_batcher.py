@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster import appears
 
 import toolwave
-from cluster import appears
 from toolwave import AsyncClient, Batcher
 
 
@@ -78,9 +78,7 @@ async def test_one_callers_failure_is_its_own(client: AsyncClient) -> None:
 async def test_text_that_looks_like_a_reference_stays_text(counting: Counting) -> None:
     texts = ["${0.result}", "$${x}", "a ${ b", "$$${", "${HOME}"]
     async with Batcher(counting, window=0.05) as batcher:
-        results = await asyncio.gather(
-            *(batcher.call("py_echo", {"value": {"${key}": [text]}}) for text in texts)
-        )
+        results = await asyncio.gather(*(batcher.call("py_echo", {"value": {"${key}": [text]}}) for text in texts))
     assert [result["result"] for result in results] == [{"${key}": [text]} for text in texts]
     assert counting.executions == [5]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster import Coordinator, appears, rust_worker
 
 import toolwave
-from cluster import Coordinator, appears, rust_worker
 from toolwave import AsyncClient, Client, ToolCall
 
 
@@ -70,7 +70,12 @@ async def test_references_and_dependencies_reach_the_coordinator(client: AsyncCl
         [
             {"id": "a", "tool_name": "py_echo", "parameters": {"value": {"n": [1, 2]}}},
             {"id": "b", "tool_name": "py_echo", "parameters": {"value": "${a.result.n[1]}"}},
-            {"id": "c", "tool_name": "fail_as_told", "parameters": {"code": "NO", "message": "no"}, "depends_on": ["b"]},
+            {
+                "id": "c",
+                "tool_name": "fail_as_told",
+                "parameters": {"code": "NO", "message": "no"},
+                "depends_on": ["b"],
+            },
             {"id": "d", "tool_name": "py_echo", "parameters": {"value": 1}, "depends_on": ["c"]},
         ]
     )

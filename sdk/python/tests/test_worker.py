@@ -1,4 +1,4 @@
-"""The Python worker against a real coordinator: what tools return and raise, stopping, slots, progress, large payloads."""
+"""The Python worker against a real coordinator: results and errors, stopping, slots, progress, large payloads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster import Coordinator, appears
 
 import toolwave
-from cluster import Coordinator, appears
 from toolwave import AsyncClient, Context, ToolCall, ToolError, Worker, tool
 
 
@@ -117,9 +117,7 @@ async def test_a_thread_that_goes_on_keeps_its_slot(coordinator: Coordinator) ->
         return "quick"
 
     async with hosted(coordinator, stubborn, quick, slots=1) as (_, client):
-        stuck = asyncio.create_task(
-            client.execute_tools_parallel([{"tool_name": "stubborn", "timeout": 0.1}])
-        )
+        stuck = asyncio.create_task(client.execute_tools_parallel([{"tool_name": "stubborn", "timeout": 0.1}]))
         await asyncio.to_thread(entered.wait, 30)
         waiting = asyncio.create_task(client.execute_tools_parallel([{"tool_name": "quick"}]))
         refused = await client.execute_tools_parallel([{"tool_name": "quick", "queue_timeout": 0.3}])
