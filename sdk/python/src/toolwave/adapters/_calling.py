@@ -28,7 +28,8 @@ class Catalogue:
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self.tools = list(tools)
-        # a Gemini name that begins with a digit gets a hash; the names of the others are legal for all
+        # frameworks do not say which provider it will be; these names are legal for all but Gemini, which wants a letter
+        # or _ first
         self._names = Names(Provider.OPENAI_CHAT, self.tools)
 
     def offered(self) -> list[tuple[str, Tool, dict[str, Any]]]:

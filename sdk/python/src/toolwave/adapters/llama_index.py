@@ -71,6 +71,8 @@ def unlimited(agent: _Agent, *, at_once: int = MAX_CALLS_AT_ONCE) -> _Agent:
         return cast(ToolCallResult, await base.call_tool(self, ctx, ev))
 
     base = cast(Any, agent)
+    # by its name the decorator tells a method from a function
+    call_tool.__qualname__ = f"{agent.__name__}.call_tool"
     made = type(agent.__name__, (agent,), {"call_tool": step(num_workers=at_once)(call_tool), "__module__": __name__})
     return cast(_Agent, made)
 

@@ -7,7 +7,9 @@ other parameters may mend them, and as ToolFailed else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolDefinition, ToolFailed
@@ -16,7 +18,6 @@ from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 from pydantic_ai.toolsets import AbstractToolset, ExternalToolset
 from pydantic_ai.toolsets.abstract import ToolsetTool
-from pydantic_core import SchemaValidator, core_schema
 from typing_extensions import Unpack
 
 from toolwave._async_client import AsyncClient
@@ -24,7 +25,7 @@ from toolwave._batcher import Batcher, CallOptions
 from toolwave._calls import ExecutionOptions
 from toolwave._errors import InvalidRequestError
 from toolwave._types import Tool, ToolCall, ToolResult
-from toolwave.adapters._calling import Catalogue, answer, call, failure
+from toolwave.adapters._calling import Catalogue, answer, call, call_text, failure
 from toolwave.formats import _arguments
 from toolwave.formats._content import Blocks, Image, Text, plain
 from toolwave.formats._ending import CallTrouble
@@ -34,8 +35,30 @@ from toolwave.formats._strict import is_strict
 __all__ = ["ToolwaveToolset", "external_toolset", "handler", "resolve", "run_with_toolwave"]
 
 Handler = Callable[[RunContext[Any], DeferredToolRequests], Awaitable[DeferredToolResults | None]]
-_ANY_OBJECT = SchemaValidator(schema=core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
 DEFAULT_RETRIES = 3
+_AS_WRITTEN = "\0arguments"
+"""Under this key go arguments that are no JSON object, to where they become the failure of their own call."""
+
+
+class _Anything:
+    """Takes what a model writes, whatever it is: the framework ends a run over arguments that it cannot read."""
+
+    def validate_json(self, input: str | bytes | bytearray, **_: Any) -> dict[str, Any]:
+        try:
+            return self.validate_python(json.loads(input))
+        except (ValueError, RecursionError):
+            return {_AS_WRITTEN: input}
+
+    def validate_python(self, input: Any, **_: Any) -> dict[str, Any]:
+        return input if isinstance(input, dict) else {_AS_WRITTEN: input}
+
+
+class _External(ExternalToolset[Any]):
+    """With arguments that are looked at when the calls are run, each for itself."""
+
+    async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
+        tools = await super().get_tools(ctx)
+        return {name: replace(tool, args_validator=_Anything()) for name, tool in tools.items()}
 
 
 def _definitions(catalogue: Catalogue) -> list[ToolDefinition]:
@@ -80,7 +103,7 @@ class ToolwaveToolset(AbstractToolset[Any]):
         """All tools of the catalogue."""
         return {
             definition.name: ToolsetTool(
-                toolset=self, tool_def=definition, max_retries=self._max_retries, args_validator=_ANY_OBJECT
+                toolset=self, tool_def=definition, max_retries=self._max_retries, args_validator=_Anything()
             )
             for definition in _definitions(self._catalogue)
         }
@@ -89,7 +112,11 @@ class ToolwaveToolset(AbstractToolset[Any]):
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
         """Runs one call."""
-        result = await call(self._batcher, self._catalogue.find(name) or name, tool_args, **self._options)
+        known = self._catalogue.find(name) or name
+        if _AS_WRITTEN in tool_args:
+            result = await call_text(self._batcher, known, tool_args[_AS_WRITTEN], **self._options)
+        else:
+            result = await call(self._batcher, known, tool_args, **self._options)
         ended = _ended(result, may_retry=not ctx.last_attempt)
         if isinstance(ended, Exception):
             raise ended
@@ -98,7 +125,7 @@ class ToolwaveToolset(AbstractToolset[Any]):
 
 def external_toolset(catalogue: Iterable[Tool], *, id: str | None = None) -> ExternalToolset[Any]:
     """The cluster's tools as tools that are run outside of the agent's run: see `run_with_toolwave` and `handler`."""
-    return ExternalToolset(_definitions(Catalogue(catalogue)), id=id)
+    return _External(_definitions(Catalogue(catalogue)), id=id)
 
 
 async def resolve(
