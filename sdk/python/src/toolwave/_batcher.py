@@ -84,7 +84,7 @@ class Batcher:
         self._max_batch = max_batch
         self._max_concurrency: int | Literal["auto"] = max_concurrency
         self._schedule: Schedule | None = schedule
-        self._batches: dict[object, _Batch] = {}
+        self._batches: dict[Seconds | None, _Batch] = {}
         self._executions: set[asyncio.Task[None]] = set()
         self._closed = False
 

@@ -15,6 +15,7 @@ from toolwave._proto import tool_pb2
 from toolwave._types import OnFailure, RetryPolicy, Schedule, Seconds, ToolCall
 
 _CALL_KEYS = frozenset(ToolCall.__annotations__)
+_PLAIN_KEYS = frozenset(("tool_name", "parameters", "parameters_json"))
 _RETRY_KEYS = frozenset(RetryPolicy.__annotations__)
 _SCHEDULES = {
     None: pb.SCHEDULE_UNSPECIFIED,
@@ -87,9 +88,7 @@ def _parameters(call: Mapping[str, Any], path: Callable[[], str]) -> bytes:
             f"{path()}.parameters", f"is of type {type(parameters).__name__}; expected an object, that is a dict"
         )
     try:
-        return encode(
-            parameters if isinstance(parameters, dict) else dict(parameters), lambda: f"{path()}.parameters"
-        )
+        return encode(parameters if isinstance(parameters, dict) else dict(parameters), lambda: f"{path()}.parameters")
     except NotJson as error:
         raise ParameterError(error.path, error.problem) from None
 
@@ -108,7 +107,7 @@ def add_call(request: pb.ExecuteParallelRequest, call: Mapping[str, Any], index:
     if not isinstance(name, str):
         raise ParameterError(f"{path()}.tool_name", "is missing; expected the tool's name")
     made = request.calls.add(tool_name=name, parameters_json=_parameters(call, path))
-    if len(call) > 2:
+    if not call.keys() <= _PLAIN_KEYS:
         _add_options(made, call, path())
     return made
 

@@ -104,7 +104,11 @@ class Shaper:
 
     def shape(self, hint: Any) -> Shape:
         """The shape of any hint; `NoShape` when there is none."""
-        made = _SIMPLE.get(hint) if isinstance(hint, collections.abc.Hashable) else None
+        try:
+            made = _SIMPLE.get(hint)
+        except TypeError:
+            # annotations may hold a dict, and are no keys then
+            made = None
         if made is not None:
             return made()
         origin, arguments = get_origin(hint), get_args(hint)
@@ -148,7 +152,9 @@ class Shaper:
         if hint in self._open:
             name = self._recursive.setdefault(hint, self._free_name(hint.__name__))
             inner = self._open[hint]
-            return Shape({"$ref": f"#/$defs/{name}"}, lambda value: inner.fits(value), lambda value: inner.converted(value))
+            return Shape(
+                {"$ref": f"#/$defs/{name}"}, lambda value: inner.fits(value), lambda value: inner.converted(value)
+            )
         shape = self._open[hint] = Shape({}, lambda _: True)
         made = make(hint, shape)
         del self._open[hint]
@@ -257,7 +263,8 @@ class Shaper:
     def _typed_dict(self, hint: type, _: Shape) -> Shape:
         hints = typing_extensions.get_type_hints(hint, include_extras=True)
         shapes = {name: self.shape(_unqualified(each)) for name, each in hints.items()}
-        required = [name for name in hints if name in getattr(hint, "__required_keys__", frozenset(hints))]
+        keys = getattr(hint, "__required_keys__", frozenset(hints))
+        required = [name for name, each in hints.items() if _is_required(each, name in keys)]
         needs = any(shape.convert is not None for shape in shapes.values())
 
         def convert(value: Any) -> Any:
@@ -334,6 +341,15 @@ def add_default(shape: Shape, value: Any) -> None:
         shape.schema["default"] = plain(value)
     except (TypeError, ValueError):
         return
+
+
+def _is_required(hint: Any, otherwise: bool) -> bool:
+    # with annotations that are text, the class itself does not know
+    while (word := getattr(get_origin(hint), "_name", "")) in ("Required", "NotRequired", "ReadOnly"):
+        if word != "ReadOnly":
+            return word == "Required"
+        hint = get_args(hint)[0]
+    return otherwise
 
 
 def _unqualified(hint: Any) -> Any:

@@ -154,7 +154,9 @@ class HostedTool(Generic[P, R]):
     def _check(self) -> None:
         for effect in self.effects:
             if not isinstance(effect, Effect) or not _KEY_TEMPLATE.fullmatch(effect.key):
-                raise self._wrong(f"the effect {effect!r} is not allowed; expected a key such as reads('file:{{path}}')")
+                raise self._wrong(
+                    f"the effect {effect!r} is not allowed; expected a key such as reads('file:{{path}}')"
+                )
         for name in ("max_concurrency", "max_concurrency_per_worker", "rate", "rate_burst", "max_result_bytes"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -167,7 +169,7 @@ class HostedTool(Generic[P, R]):
         if self.timeout is not None and not 0 < timeout.seconds + timeout.nanos / 1e9 <= _MAX_TIMEOUT:
             raise self._wrong(f"timeout is {self.timeout}; expected more than 0 and at most 24 hours")
         if not isinstance(self.input_schema, dict) or self.input_schema.get("type", "object") != "object":
-            raise self._wrong("the input schema takes no objects; expected \"type\": \"object\"")
+            raise self._wrong('the input schema takes no objects; expected "type": "object"')
 
     def declaration(self) -> tool_pb2.Tool:
         """As it is registered."""

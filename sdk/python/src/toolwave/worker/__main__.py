@@ -31,7 +31,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--coordinator", default=default("COORDINATOR", DEFAULT_ADDRESS), help="host:port or https://…")
     parser.add_argument("--name", default=default("NAME"), help="unique in the cluster")
     parser.add_argument("--slots", type=int, default=default("SLOTS", str(DEFAULT_SLOTS)), help="attempts at once")
-    parser.add_argument("--drain-timeout", type=float, default=default("DRAIN_TIMEOUT_SECONDS", str(DEFAULT_DRAIN_TIMEOUT)))
+    parser.add_argument(
+        "--drain-timeout", type=float, default=default("DRAIN_TIMEOUT_SECONDS", str(DEFAULT_DRAIN_TIMEOUT))
+    )
     parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--tls-ca", default=default("TLS_CA"), metavar="FILE")
     parser.add_argument("--tls-certificate", default=default("TLS_CERTIFICATE"), metavar="FILE")

@@ -133,7 +133,7 @@ class Backoff:
     def bound(self) -> float:
         if self._failures == 0:
             return self.FIRST
-        return min(self.LAST, self.SECOND * 2 ** min(self._failures - 1, 10))
+        return min(self.LAST, self.SECOND * (1 << min(self._failures - 1, 10)))
 
     def next_wait(self) -> float:
         """Seconds before the next try."""

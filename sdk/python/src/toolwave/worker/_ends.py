@@ -68,9 +68,7 @@ def aborted() -> pb.AttemptFailure:
 
 def fenced() -> pb.AttemptFailure:
     """Stopped because someone else may have been given it."""
-    return failure(
-        pb.ATTEMPT_FAILURE_KIND_FENCED, "WORKER_FENCED", "stopped because the coordinator did not answer"
-    )
+    return failure(pb.ATTEMPT_FAILURE_KIND_FENCED, "WORKER_FENCED", "stopped because the coordinator did not answer")
 
 
 def worker_stopped() -> pb.AttemptFailure:

@@ -115,7 +115,9 @@ class Session:
                 self._results.push(ended)
         if not self._results.acknowledge(frame.acknowledged_results):
             number = frame.acknowledged_results
-            raise SessionLost(f"the coordinator broke the protocol: it acknowledged result {number}, which was not sent")
+            raise SessionLost(
+                f"the coordinator broke the protocol: it acknowledged result {number}, which was not sent"
+            )
         if frame.heartbeat_answer:
             self._answered(frame.heartbeat_answer)
             self._service.on_heartbeat_answered()
@@ -132,9 +134,7 @@ class Session:
             self._dispatches_read = dispatch.sequence
         key = key_of(dispatch.attempt)
         if key in self._results or key in self._executor:
-            log.warning(
-                "an attempt was dispatched twice and runs once execution=%s call_index=%s attempt=%s", *key
-            )
+            log.warning("an attempt was dispatched twice and runs once execution=%s call_index=%s attempt=%s", *key)
             return
         self._accepted(key, self._executor.dispatch(key, dispatch))
 
