@@ -6,14 +6,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use toolwave_proto::v1::{self, AttemptFailureKind};
+use toolwave_tool::{CallContext, Output, Parameters, Stopping, ToolError};
 
-use crate::{
-    catalogue::Hosted,
-    context::CallContext,
-    convert,
-    tool::{Output, Parameters, Stopping, ToolError},
-    unacknowledged::End,
-};
+use crate::{catalogue::Hosted, convert, unacknowledged::End};
 
 /// What is left of an attempt's future.
 #[derive(Debug)]

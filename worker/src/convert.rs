@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use toolwave_proto::v1::{self, AttemptFailureKind};
-
-use crate::tool::{Declaration, Effect, Safety, ToolError};
+use toolwave_tool::{Declaration, Effect, RetryPolicy, Safety, ToolError};
 
 const MAX_FAILURE_MESSAGE: usize = 8 << 10;
 const MAX_FAILURE_DETAILS: usize = 64 << 10;
@@ -34,8 +33,17 @@ pub(crate) fn tool(declaration: &Declaration) -> v1::Tool {
         rate_per_second: rate.map_or(0.0, |rate| rate.per_second),
         rate_burst: rate.map_or(0, |rate| rate.burst),
         max_result_bytes: declaration.max_result_bytes.unwrap_or(0),
-        retry: None,
+        retry: declaration.retry.map(retry),
         labels: declaration.labels.clone().into_iter().collect(),
+    }
+}
+
+fn retry(policy: RetryPolicy) -> v1::RetryPolicy {
+    v1::RetryPolicy {
+        max_attempts: policy.max_attempts.unwrap_or(0),
+        initial_backoff: policy.initial_backoff.map(to_proto_duration),
+        max_backoff: policy.max_backoff.map(to_proto_duration),
+        multiplier: policy.multiplier.unwrap_or(0.0),
     }
 }
 

@@ -16,12 +16,12 @@ use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 use toolwave_proto::v1::{self, AttemptRef};
+use toolwave_tool::{CallContext, CallIdentity, Progress};
 
 use crate::{
     arriving::{Arriving, ChunkError, Tombstones},
     attempt::{self, Performed, StopReason},
     catalogue::Catalogue,
-    context::{CallContext, CallIdentity, Progress},
     convert,
     running::Running,
     unacknowledged::{End, Ended},
@@ -88,6 +88,11 @@ impl Executor {
             fenced: false,
             executed: 0,
         }
+    }
+
+    /// Starts calls of these tools from here on; what runs goes on.
+    pub(crate) fn offer(&mut self, catalogue: Arc<Catalogue>) {
+        self.catalogue = catalogue;
     }
 
     /// Takes an attempt, or says how it ended at once.

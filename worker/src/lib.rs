@@ -7,26 +7,23 @@ mod arriving;
 mod attempt;
 mod catalogue;
 mod client;
-pub mod context;
 mod convert;
 pub mod error;
 mod executor;
-mod function;
 mod health;
+mod offer;
 mod outbox;
 mod running;
 mod service;
 mod session;
-pub mod tool;
 pub mod tools;
 mod unacknowledged;
 pub mod worker;
 
-pub use context::{CallContext, CallIdentity, Progress};
 pub use error::{BuildError, RunError};
-pub use function::{BlockingTool, FunctionTool};
-pub use tool::{
-    Declaration, Effect, Output, Parameters, Rate, Safety, SharedTool, Stopping, Tool, ToolError,
-};
 pub use toolwave_link::{Tls, TlsPart, TlsProblem};
+pub use toolwave_tool::{
+    BlockingTool, CallContext, CallIdentity, Declaration, Effect, FunctionTool, Output, Parameters, Progress,
+    Rate, RetryPolicy, Safety, SharedTool, Stopping, Tool, ToolError,
+};
 pub use worker::{Worker, WorkerBuilder, WorkerHandle};

@@ -8,12 +8,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use toolwave_proto::v1::{self, AttemptRef};
+use toolwave_tool::Stopping;
 
 use crate::{
     attempt::{self, Performed, StopReason},
     catalogue::Hosted,
     convert,
-    tool::Stopping,
     unacknowledged::{End, Ended},
 };
 

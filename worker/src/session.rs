@@ -14,10 +14,10 @@ use tonic::Streaming;
 use toolwave_proto::v1::{
     AttemptRef, Dispatch, Heartbeat, OpenSessionRequest, OpenSessionResponse, Registered,
 };
+use toolwave_tool::Progress;
 
 use crate::{
     client::Opened,
-    context::Progress,
     convert,
     error::SessionError,
     executor::{Accepted, Executor},

@@ -13,11 +13,7 @@ use super::{
     answers,
     stop::{self, Stop},
 };
-use crate::{
-    context::CallContext,
-    function::BlockingTool,
-    tool::{Safety, Tool, ToolError},
-};
+use toolwave_tool::{BlockingTool, CallContext, Safety, Tool, ToolError};
 
 const MAX_EXPRESSION_CHARS: usize = 1_000;
 const MAX_NESTING: usize = 64;

@@ -1,11 +1,7 @@
 //! `echo`: the parameters are the result, byte for byte. Nothing is parsed.
 
 use futures_util::future::{BoxFuture, ready};
-
-use crate::{
-    context::CallContext,
-    tool::{Declaration, Output, Parameters, Safety, Tool, ToolError},
-};
+use toolwave_tool::{CallContext, Declaration, Output, Parameters, Safety, Tool, ToolError};
 
 /// The tool.
 pub(super) struct Echo;

@@ -6,11 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answers;
-use crate::{
-    context::CallContext,
-    function::FunctionTool,
-    tool::{Tool, ToolError},
-};
+use toolwave_tool::{CallContext, FunctionTool, Tool, ToolError};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,11 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::{answers, files::Root, stop::Stop};
-use crate::{
-    context::CallContext,
-    function::BlockingTool,
-    tool::{Effect, Safety, Tool, ToolError},
-};
+use toolwave_tool::{BlockingTool, CallContext, Effect, Safety, Tool, ToolError};
 
 const MAX_FILE_BYTES: u64 = 4 << 30;
 const STEP_BYTES: usize = 128 << 10;

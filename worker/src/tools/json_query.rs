@@ -8,11 +8,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::answers;
-use crate::{
-    context::CallContext,
-    function::BlockingTool,
-    tool::{Safety, Tool, ToolError},
-};
+use toolwave_tool::{BlockingTool, CallContext, Safety, Tool, ToolError};
 
 const MAX_PATH_CHARS: usize = 1_000;
 const MAX_TEXT_BYTES: usize = 8 << 20;

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-
-use crate::tool::{Declaration, SharedTool, Tool};
+use toolwave_tool::{Declaration, SharedTool, Tool};
 
 mod allow;
 mod calculator;

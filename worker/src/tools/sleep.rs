@@ -7,11 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use super::{answers, stop};
-use crate::{
-    context::CallContext,
-    function::FunctionTool,
-    tool::{Safety, Tool, ToolError},
-};
+use toolwave_tool::{CallContext, FunctionTool, Safety, Tool, ToolError};
 
 const MAX_MILLISECONDS: u32 = 3_600_000;
 

@@ -1,6 +1,6 @@
 //! Whether blocking work is still wanted; it asks between steps.
 
-use crate::{context::CallContext, tool::ToolError};
+use toolwave_tool::{CallContext, ToolError};
 
 /// Set when the attempt is cancelled or past its deadline.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use cap_std::{
 use uuid::Uuid;
 
 use super::{BuiltinError, FileAccess};
-use crate::tool::ToolError;
+use toolwave_tool::ToolError;
 
 pub(super) mod read;
 pub(super) mod write;

@@ -10,12 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Root;
-use crate::{
-    context::CallContext,
-    function::BlockingTool,
-    tool::{Effect, Safety, Tool, ToolError},
-    tools::{answers, stop::Stop},
-};
+use crate::tools::{answers, stop::Stop};
+use toolwave_tool::{BlockingTool, CallContext, Effect, Safety, Tool, ToolError};
 
 const MAX_BYTES: u64 = 1 << 20;
 const DEFAULT_BYTES: u64 = 64 << 10;

@@ -11,14 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Root, never_wait, read::Encoding, regular, temporary_name};
-use crate::{
-    context::CallContext,
-    function::BlockingTool,
-    tool::{Effect, Tool, ToolError},
-    tools::{
-        answers,
-        stop::{self, Stop},
-    },
+use toolwave_tool::{BlockingTool, CallContext, Effect, Tool, ToolError};
+
+use crate::tools::{
+    answers,
+    stop::{self, Stop},
 };
 
 const MAX_CONTENT_BYTES: u64 = 8 << 20;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::exchange::{Plan, failure};
-use crate::tool::ToolError;
+use toolwave_tool::ToolError;
 
 const MAX_HEADER_BYTES: usize = 32 << 10;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);

@@ -17,7 +17,7 @@ use super::{
     answer::{Answer, retry_after},
     policy::{CheckedResolver, Denied, Lookup, Policy},
 };
-use crate::tool::ToolError;
+use toolwave_tool::ToolError;
 
 const MAX_REDIRECTS: usize = 5;
 const MAX_CONNECT_TIME: Duration = Duration::from_secs(10);

@@ -14,11 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{BuiltinError, HttpAccess, answers};
-use crate::{
-    context::CallContext,
-    function::FunctionTool,
-    tool::{Safety, SharedTool, Tool, ToolError},
-};
+use toolwave_tool::{CallContext, FunctionTool, Safety, SharedTool, Tool, ToolError};
 
 mod address;
 mod answer;

@@ -15,11 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{BuiltinError, SqlAccess, answers, stop::Stop};
-use crate::{
-    context::CallContext,
-    function::BlockingTool,
-    tool::{Effect, Safety, Tool, ToolError},
-};
+use toolwave_tool::{BlockingTool, CallContext, Effect, Safety, Tool, ToolError};
 
 mod guard;
 mod refusal;

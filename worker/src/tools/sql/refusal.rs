@@ -3,7 +3,7 @@
 use rusqlite::ErrorCode;
 
 use super::super::stop::{self, Stop};
-use crate::tool::ToolError;
+use toolwave_tool::ToolError;
 
 /// Past what the operator allows.
 pub(super) fn not_allowed() -> ToolError {

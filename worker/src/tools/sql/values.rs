@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rusqlite::types::{Value as SqlValue, ValueRef};
 use serde_json::{Value, json};
-
-use crate::tool::ToolError;
+use toolwave_tool::ToolError;
 
 /// A parameter; the error goes on after the parameter's name.
 pub(super) fn to_sql(value: &Value) -> Result<SqlValue, String> {

@@ -14,11 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{answers, files::Root, stop::Stop};
-use crate::{
-    context::CallContext,
-    function::BlockingTool,
-    tool::{Effect, Safety, Tool, ToolError},
-};
+use toolwave_tool::{BlockingTool, CallContext, Effect, Safety, Tool, ToolError};
 
 mod matches;
 

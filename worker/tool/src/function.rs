@@ -10,7 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     context::CallContext,
-    tool::{Declaration, Effect, Output, Parameters, Rate, Safety, Stopping, Tool, ToolError},
+    declaration::{Declaration, Effect, Rate, Safety},
+    tool::{Output, Parameters, Stopping, Tool, ToolError},
 };
 
 /// A tool made from an async function: `|parameters: P, context: CallContext| async move { Ok(result) }`.

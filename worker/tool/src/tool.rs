@@ -1,16 +1,16 @@
-//! What a tool is to a worker: a declaration, and a future that turns parameters into a result.
+//! The trait of every tool, with what goes into a call and what comes out of it.
 //!
 //! Built-in tools, mounted tools and your own implement [`Tool`]; most are made from a function by
 //! [`FunctionTool`](crate::FunctionTool). Nothing here knows of sessions or of the wire.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::context::CallContext;
+use crate::{context::CallContext, declaration::Declaration};
 
 /// A named capability.
 pub trait Tool: Send + Sync + 'static {
@@ -49,88 +49,6 @@ pub enum Stopping {
 
 /// A tool that several places share.
 pub type SharedTool = Arc<dyn Tool>;
-
-/// What is said of a tool to the coordinator and, through it, to clients.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Declaration {
-    /// 1 to 128 bytes of `[A-Za-z0-9._:-]`.
-    pub name: String,
-    /// For people and models.
-    pub description: String,
-    /// JSON Schema of the parameters; an object schema.
-    pub input_schema: Value,
-    /// JSON Schema of the result.
-    pub output_schema: Option<Value>,
-    /// What a call touches, to order the calls of one execution.
-    pub effects: Vec<Effect>,
-    /// What makes a call safe to repeat.
-    pub safety: Safety,
-    /// Of one attempt; `None`: 30 s.
-    pub timeout: Option<Duration>,
-    /// In flight at once over all workers.
-    pub max_concurrency: Option<u32>,
-    /// In flight at once on one worker.
-    pub max_concurrency_per_worker: Option<u32>,
-    /// Starts a second over all workers.
-    pub rate: Option<Rate>,
-    /// A larger result, in bytes of JSON, is a failure; `None`: the worker's limit.
-    pub max_result_bytes: Option<u64>,
-    /// For operators and placement.
-    pub labels: BTreeMap<String, String>,
-}
-
-impl Declaration {
-    /// A tool that takes any object and about which nothing is promised.
-    #[must_use]
-    pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            description: description.into(),
-            input_schema: serde_json::json!({"type": "object"}),
-            output_schema: None,
-            effects: Vec::new(),
-            safety: Safety::default(),
-            timeout: None,
-            max_concurrency: None,
-            max_concurrency_per_worker: None,
-            rate: None,
-            max_result_bytes: None,
-            labels: BTreeMap::new(),
-        }
-    }
-}
-
-/// One thing that a call touches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Reads what the key names, such as `file:{path}`; braces hold names of parameters.
-    Reads(String),
-    /// Changes what the key names.
-    Writes(String),
-}
-
-/// What the operator promises of repeated calls. Nothing, unless said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Safety {
-    /// A call may have an effect each time that it runs.
-    #[default]
-    NotRepeatable,
-    /// It changes nothing.
-    ReadOnly,
-    /// Twice is as once.
-    Idempotent,
-    /// Calls with the same idempotency key have their effect once.
-    HonoursIdempotencyKey,
-}
-
-/// Starts over time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
-    /// A second, over all workers.
-    pub per_second: f64,
-    /// At once, after a pause; at least 1.
-    pub burst: u32,
-}
 
 /// A call's parameters: the text of a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -64,8 +64,10 @@ impl CallContext {
         }
     }
 
-    /// For an attempt of a worker.
-    pub(crate) fn of_attempt(
+    /// For an attempt of a worker; no part of the interface for tools.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_attempt(
         call: CallIdentity,
         deadline: Instant,
         cancelled: CancellationToken,

@@ -1,0 +1,1 @@
+//! Where an outgoing HTTP request may go, and how it goes there.

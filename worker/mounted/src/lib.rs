@@ -1,0 +1,8 @@
+//! Tools by declaration: commands, HTTP services and MCP servers, as one file names them.
+//!
+//! Each kind has a folder of its own, which says what may be declared of it and turns a declaration into a
+//! [`Tool`](toolwave_tool::Tool). None of them knows of the file, of another kind or of sessions.
+
+pub mod fault;
+pub mod template;
+pub mod value;
