@@ -1,6 +1,6 @@
 """The tool of the examples: 100 ms of waiting for each city, and one city that is found at the second try only.
 
-    python -m toolwave.worker cities        hosts it on a cluster
+python -m toolwave.worker cities        hosts it on a cluster
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import toolwave
 
 TURN = ["Oslo", "Bern", "Rome", "Lima", "Cairo"]
 FLAKY_TURN = ["Oslo", "Bern", "Rome", "Lima", "Atlantis"]
-_tries: dict[str, int] = {}
+tries: dict[str, int] = {}
 
 
 async def look_up(city: str) -> str:
@@ -20,9 +20,9 @@ async def look_up(city: str) -> str:
     Args:
         city: its name
     """
-    _tries[city] = _tries.get(city, 0) + 1
+    tries[city] = tries.get(city, 0) + 1
     await asyncio.sleep(0.1)
-    if city == "Atlantis" and _tries[city] % 2 == 1:
+    if city == "Atlantis" and tries[city] % 2 == 1:
         raise ConnectionError("the line broke")
     return f"{city} is found"
 

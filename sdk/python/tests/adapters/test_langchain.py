@@ -76,7 +76,13 @@ async def answers(agent: Any) -> tuple[list[ToolMessage], str]:
 @ways
 async def test_the_calls_of_a_turn_are_one_execution(hosted: Hosted, make: Make) -> None:
     messages, last = await answers(make(hosted, model(FIVE)))
-    assert [json.loads(str(message.content))["city"] for message in messages] == ["Oslo", "Bern", "Rome", "Lima", "Cairo"]
+    assert [json.loads(str(message.content))["city"] for message in messages] == [
+        "Oslo",
+        "Bern",
+        "Rome",
+        "Lima",
+        "Cairo",
+    ]
     assert all(message.status == "success" for message in messages)
     assert messages[0].artifact["result"]["id"] == 2**53 + 1
     assert len(hosted.seen.executions) == 5
@@ -118,7 +124,9 @@ async def test_a_call_of_another_tool_stays_where_it_was(hosted: Hosted) -> None
         return x + 1
 
     middleware = langchain.ToolwaveMiddleware(hosted.batcher, hosted.catalogue)
-    agent = create_agent(model([("local", {"x": 1}), ("geo__find", {"city": "Oslo"})]), [local], middleware=[middleware])
+    agent = create_agent(
+        model([("local", {"x": 1}), ("geo__find", {"city": "Oslo"})]), [local], middleware=[middleware]
+    )
     messages, _ = await answers(agent)
     assert messages[0].content == "2"
     assert json.loads(str(messages[1].content))["city"] == "Oslo"

@@ -28,13 +28,15 @@ class Catalogue:
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self.tools = list(tools)
-        # frameworks do not say which provider it will be; these names are legal for all but Gemini, which wants a letter
+        # frameworks do not say which provider it will be: these are legal for all, but that Gemini wants a letter
         # or _ first
         self._names = Names(Provider.OPENAI_CHAT, self.tools)
 
     def offered(self) -> list[tuple[str, Tool, dict[str, Any]]]:
         """Each tool with its name for models and its schema as an object's."""
-        return [(self._names.name(tool.name) or tool.name, tool, object_schema(tool.input_schema)) for tool in self.tools]
+        return [
+            (self._names.name(tool.name) or tool.name, tool, object_schema(tool.input_schema)) for tool in self.tools
+        ]
 
     def find(self, name: str) -> str | None:
         """The tool that is told by this name; None for a name that is not of this catalogue."""
@@ -57,9 +59,7 @@ async def call(
         return refused({"tool_name": tool_name}, at_fault[0])
 
 
-async def call_text(
-    batcher: Batcher, tool_name: str, arguments: Any, **options: Unpack[CallOptions]
-) -> ToolResult:
+async def call_text(batcher: Batcher, tool_name: str, arguments: Any, **options: Unpack[CallOptions]) -> ToolResult:
     """The same, of arguments as a model wrote them: text that is no JSON object is the failure of this call."""
     try:
         parameters = json.loads(_arguments.read(arguments), object_pairs_hook=_distinct, parse_constant=_no_constant)

@@ -42,9 +42,7 @@ def tools(batcher: Batcher, catalogue: Iterable[Tool], **options: Unpack[CallOpt
     ]
 
 
-def _invoker(
-    batcher: Batcher, tool: str, options: CallOptions
-) -> Callable[[ToolContext[Any], str], Awaitable[Any]]:
+def _invoker(batcher: Batcher, tool: str, options: CallOptions) -> Callable[[ToolContext[Any], str], Awaitable[Any]]:
     async def invoke(_: ToolContext[Any], arguments: str) -> Any:
         return _output(await call_text(batcher, tool, arguments, **options))
 

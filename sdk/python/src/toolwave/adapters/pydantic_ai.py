@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolDefinition, ToolFailed
 from pydantic_ai.messages import BinaryContent, ToolCallPart, ToolReturn
@@ -138,6 +138,7 @@ async def resolve(
     """Runs all calls of a pause as one execution. Calls of other external tools are left to whoever offered them."""
     known = Catalogue(catalogue)
     calls: list[ToolCall] = []
+    ids: list[str] = []
     ended: dict[str, Any] = {}
     for part in requests.calls:
         tool = known.find(part.tool_name)
@@ -145,9 +146,9 @@ async def resolve(
             continue
         try:
             calls.append(_call(part, tool, len(calls)))
+            ids.append(part.tool_call_id)
         except CallTrouble as trouble:
             ended[part.tool_call_id] = _ended(rejection(tool, trouble.code, trouble.message), may_retry=False)
-    ids = [part.tool_call_id for part in requests.calls if known.find(part.tool_name) and part.tool_call_id not in ended]
     refusals = Refusals(calls)
     results: Sequence[ToolResult] = []
     while refusals.left:
@@ -205,12 +206,14 @@ async def run_with_toolwave(
     outputs = list(declared) if isinstance(declared, list | tuple) else [declared]
     toolsets = [*(run.pop("toolsets", None) or ()), external_toolset(catalogue)]
     while True:
-        result = await agent.run(user_prompt, output_type=[*outputs, DeferredToolRequests], toolsets=toolsets, **run)
+        result: AgentRunResult[Any] = await agent.run(
+            user_prompt, output_type=[*outputs, DeferredToolRequests], toolsets=toolsets, **run
+        )
         requests = result.output
         if not isinstance(requests, DeferredToolRequests):
-            return cast("AgentRunResult[Any]", result)
+            return result
         if requests.approvals or any(known.find(part.tool_name) is None for part in requests.calls):
-            return cast("AgentRunResult[Any]", result)
+            return result
         results = await resolve(client, requests, catalogue, max_concurrency, timeout=timeout)
         user_prompt = None
         run |= {
@@ -229,9 +232,7 @@ def _ended(result: ToolResult, *, may_retry: bool) -> Any:
     if not isinstance(said, Blocks):
         return said.value
     texts: list[Any] = [
-        block.text if isinstance(block, Text) else plain(block)
-        for block in said.blocks
-        if not isinstance(block, Image)
+        block.text if isinstance(block, Text) else plain(block) for block in said.blocks if not isinstance(block, Image)
     ]
     text = texts[0] if len(texts) == 1 else texts
     if said.is_error:

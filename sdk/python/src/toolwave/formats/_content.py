@@ -66,6 +66,14 @@ def shown(result: Any) -> Blocks | Json:
     return Blocks(found, result.get("isError") is True)
 
 
+def besides_text(details: Any) -> Any:
+    """What an error's details tell beside its message: of an MCP server's answer its structured content, if any."""
+    said = shown(details)
+    if isinstance(said, Blocks):
+        return details.get("structuredContent")
+    return said.value
+
+
 def _block(block: Any) -> Block | None:
     kind = block.get("type") if isinstance(block, dict) else None
     if kind == "text":

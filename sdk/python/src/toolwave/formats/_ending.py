@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolwave._types import ToolResult
+from toolwave.formats._content import besides_text
 
 
 class CallTrouble(Exception):
@@ -64,8 +65,10 @@ def error_of(result: ToolResult) -> dict[str, Any] | None:
     for key in ("may_have_run", "violations"):
         if fields.get(key):
             error[key] = fields[key]
-    if fields.get("details") is not None:
-        error["details"] = fields["details"]
+    # the blocks of an MCP server's answer are not told again: their text is the message
+    details = besides_text(fields.get("details"))
+    if details is not None:
+        error["details"] = details
     return error
 
 

@@ -40,11 +40,7 @@ class _Spent:
         self._enum_values = 0
 
     def within_bounds(self) -> bool:
-        return (
-            self._properties <= _PROPERTIES
-            and self._characters <= _CHARACTERS
-            and self._enum_values <= _ENUM_VALUES
-        )
+        return self._properties <= _PROPERTIES and self._characters <= _CHARACTERS and self._enum_values <= _ENUM_VALUES
 
     def schema(self, schema: Any, level: int) -> bool:
         if not isinstance(schema, dict) or level > _LEVELS:
@@ -149,7 +145,7 @@ def _types(schema: dict[str, Any]) -> frozenset[str]:
 def _is_closed(schema: dict[str, Any]) -> bool:
     """Nothing besides its properties, and all of them always there."""
     properties = schema.get("properties")
-    required = schema.get("required", [])
+    required = schema.get("required")
     return (
         isinstance(properties, dict)
         and isinstance(required, list)

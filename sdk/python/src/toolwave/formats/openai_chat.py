@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolwave.formats._content import Blocks, Text, plain, shown
-from toolwave.formats._detect import detect
 from toolwave.formats._ending import compact, error_text, result_text
 from toolwave.formats._format import Format
 from toolwave.formats._provider import Provider
@@ -35,7 +34,7 @@ class _OpenAiChat(Format):
         if message.get("function_call") is not None:
             raise ReplyError("the message holds `function_call`, which has no id to answer to; expected `tool_calls`")
         content = message.get("content")
-        of_anthropic = detect(content) is Provider.ANTHROPIC and any(kind_of(part) == "tool_use" for part in content)
+        of_anthropic = isinstance(content, list) and any(kind_of(part) == "tool_use" for part in content)
         return Found([], []) if message.get("role") == "assistant" and not of_anthropic else None
 
     def fields(self, item: dict[str, Any]) -> tuple[Any, Any, Any]:
