@@ -4,5 +4,6 @@
 //! [`Tool`](toolwave_tool::Tool). None of them knows of the file, of another kind or of sessions.
 
 pub mod fault;
+pub mod http;
 pub mod template;
 pub mod value;
