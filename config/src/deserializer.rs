@@ -64,6 +64,7 @@ impl de::Error for Fault {
         let is = match unexpected {
             Unexpected::Map => "is a table".to_owned(),
             Unexpected::Seq => "is a list".to_owned(),
+            Unexpected::Unit => "is empty".to_owned(),
             other => format!("is {other}"),
         };
         Self::new(is, plain(expected))
@@ -151,6 +152,7 @@ impl<'de> Deserializer<'de> for &Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.value {
+            Value::Null => visitor.visit_unit(),
             Value::String(text) => {
                 let expected = plain(&visitor);
                 visitor.visit_str(text).map_err(|mut fault: Fault| {
@@ -175,7 +177,10 @@ impl<'de> Deserializer<'de> for &Node {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_some(self)
+        match &self.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
