@@ -40,8 +40,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The plan, YAML or JSON; `-` reads standard input
+    /// The plan, YAML or JSON; with --from, a model's reply; `-` reads standard input
     pub(crate) file: PathBuf,
+    /// Runs the tool calls of this provider's reply instead of a plan, and writes the messages to send back
+    #[arg(long, value_name = "PROVIDER")]
+    pub(crate) from: Option<ProviderFormat>,
     #[command(flatten)]
     pub(crate) embedded: EmbeddedArgs,
     /// Runs on this cluster instead of in this process
@@ -111,6 +114,9 @@ pub(crate) struct ToolsArgs {
     /// Shows the JSON Schema of each tool's parameters
     #[arg(long)]
     pub(crate) schema: bool,
+    /// Writes the tools as this provider's definitions, for a request's `tools`
+    #[arg(long = "for", value_name = "PROVIDER", conflicts_with = "schema")]
+    pub(crate) for_provider: Option<ProviderFormat>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -263,6 +269,19 @@ pub(crate) enum OutputFormat {
 pub(crate) enum GraphFormat {
     Mermaid,
     Dot,
+}
+
+/// Whose way to say tool calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProviderFormat {
+    /// OpenAI chat completions; of replies, OpenAI responses too
+    Openai,
+    /// OpenAI responses
+    OpenaiResponses,
+    /// Anthropic messages
+    Anthropic,
+    /// Gemini generateContent
+    Gemini,
 }
 
 /// Calls in flight at once.

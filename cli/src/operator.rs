@@ -9,6 +9,7 @@ use toolwave_client::{Client, ClientError, duration, v1};
 use crate::{
     args::{CancelArgs, DrainArgs, OutputFormat, RemoteArgs, ToolsArgs, WorkersArgs},
     cluster::{self, Cluster},
+    definitions,
     document::milliseconds,
     failure::{Failure, Verdict},
     output::{self, Look},
@@ -30,6 +31,10 @@ pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
     let named = tools
         .iter()
         .filter_map(|listed| listed.tool.as_ref().map(|tool| (listed, tool)));
+    if let Some(format) = args.for_provider {
+        output::write_json(&definitions::of(format, named.map(|(_, tool)| tool)))?;
+        return Ok(Verdict::Success);
+    }
     if args.output.format == OutputFormat::Json {
         output::write_json(
             &named
