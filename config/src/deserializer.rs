@@ -22,6 +22,8 @@ pub(crate) struct Fault {
     pub(crate) span: Option<Range<usize>>,
     pub(crate) what: String,
     pub(crate) expected: String,
+    /// A key is not there.
+    pub(crate) is_missing: bool,
 }
 
 impl Fault {
@@ -31,6 +33,7 @@ impl Fault {
             span: None,
             what: what.into(),
             expected: expected.into(),
+            is_missing: false,
         }
     }
 
@@ -93,7 +96,10 @@ impl de::Error for Fault {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("key `{field}` is missing"), format!("`{field} = ...`"))
+        Self {
+            is_missing: true,
+            ..Self::new(format!("key `{field}` is missing"), format!("`{field} = ...`"))
+        }
     }
 }
 

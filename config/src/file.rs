@@ -46,36 +46,41 @@ impl File {
     /// The file cannot be read or is no TOML.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Vec<Problem>> {
         let path = path.as_ref();
+        let text = Self::read_text(path).map_err(|problem| vec![problem])?;
+        Self::from_text(path, text)
+    }
+
+    /// Reads the text of a file, up to the same bound.
+    ///
+    /// # Errors
+    /// The file cannot be read, is too large or no UTF-8.
+    pub fn read_text(path: &Path) -> Result<String, Problem> {
         let problem = |what: String, expected: &str| Problem {
             file: Some(path.to_owned()),
             ..Problem::new("", what, expected)
         };
         let bytes = read(path).map_err(|error| {
             let what = format!("cannot be read: {error}");
-            vec![problem(
-                what,
-                &format!("a readable {} file in UTF-8", format_of(path)),
-            )]
+            problem(what, &format!("a readable {} file in UTF-8", format_of(path)))
         })?;
         if bytes.len() as u64 > MAX_BYTES {
             let what = "is larger than 1 MiB".to_owned();
-            return Err(vec![problem(
+            return Err(problem(
                 what,
                 &format!("a {} file of at most 1 MiB", format_of(path)),
-            )]);
+            ));
         }
-        let text = String::from_utf8(bytes).map_err(|error| {
+        String::from_utf8(bytes).map_err(|error| {
             let good = error.utf8_error().valid_up_to();
             let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
-            vec![Problem {
+            Problem {
                 position: Some(position(&before, &(good..good))),
                 ..problem(
                     "is not UTF-8 here".to_owned(),
                     &format!("a {} file in UTF-8", format_of(path)),
                 )
-            }]
-        })?;
-        Self::from_text(path, text)
+            }
+        })
     }
 
     /// Takes text as if it had been read from `path`.
@@ -123,29 +128,49 @@ impl File {
     /// # Errors
     /// Every problem, in the order of the file: what was wrong is set aside and the rest is tried again.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Vec<Problem>> {
+        match self.parse_rest() {
+            (Some(value), problems) if problems.is_empty() => Ok(value),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// Every problem, in the order of the file, and what is left without that which is wrong: for whoever has more
+    /// to say of the rest.
+    #[must_use]
+    pub fn parse_rest<T: DeserializeOwned>(&self) -> (Option<T>, Vec<Problem>) {
         let mut root = self.root.clone();
         let mut problems: Vec<Problem> = Vec::new();
+        let mut removed: Vec<Vec<Step>> = Vec::new();
+        let mut rest = None;
         while problems.len() < MAX_PROBLEMS {
             let fault = match T::deserialize(&root) {
-                Ok(value) if problems.is_empty() => return Ok(value),
-                Ok(_) => break,
+                Ok(value) => {
+                    rest = Some(value);
+                    break;
+                }
                 Err(fault) => fault,
             };
-            problems.push(Problem {
-                file: Some(self.path.clone()),
-                position: fault.span.map(|span| position(&self.text, &span)),
-                key: dotted(&fault.path),
-                what: fault.what,
-                expected: fault.expected,
-            });
+            // What is missing because it was taken away has been told.
+            let own = fault.is_missing && removed.iter().any(|path| path.starts_with(&fault.path));
+            if !own {
+                problems.push(Problem {
+                    file: Some(self.path.clone()),
+                    position: fault.span.map(|span| position(&self.text, &span)),
+                    key: dotted(&fault.path),
+                    what: fault.what,
+                    expected: fault.expected,
+                });
+            }
             // an element that is taken out would shift the others: the whole list goes
             let end = fault.path.iter().position(|step| matches!(step, Step::Index(_)));
-            if !root.remove(&fault.path[..end.unwrap_or(fault.path.len())]) {
+            let path = &fault.path[..end.unwrap_or(fault.path.len())];
+            if !root.remove(path) {
                 break;
             }
+            removed.push(path.to_vec());
         }
         problems.sort_by_key(|problem| problem.position);
-        Err(problems)
+        (rest, problems)
     }
 
     /// A problem of a key that has the right type and a wrong value. The place is left out for a key that

@@ -62,7 +62,7 @@ fn what_is_no_yaml_is_told_with_its_place() {
         ("tools: [\n", "a.yaml:1:8: unclosed"),
         (
             "slots: 1\n---\nslots: 2\n",
-            "a.yaml:2:1: a second document begins here",
+            "a.yaml:3:1: a second document begins here",
         ),
     ] {
         let problems = read(text).expect_err("wrong");
