@@ -50,7 +50,7 @@ pub fn builtin_tools(allow: &Builtin) -> Result<Vec<SharedTool>, BuiltinError> {
         tools.push(shared(sql::tool(access)?));
     }
     if let Some(access) = &allow.http {
-        tools.extend(http::tools(access, http::system_lookup())?);
+        tools.extend(http::tools(access, toolwave_egress::system_lookup())?);
     }
     Ok(tools)
 }

@@ -6,6 +6,7 @@ use reqwest::{
     Url,
     header::{HeaderName, HeaderValue},
 };
+use toolwave_egress::Range;
 use toolwave_tool::Declaration;
 
 use super::server::Server;
@@ -82,7 +83,7 @@ impl Server {
             let what = format!("there is no folder {}", directory.display());
             faults.push(Fault::error("directory", what, "one that exists"));
         }
-        for (key, given) in [("headers", !self.headers.is_empty()), ("allow_private", self.allow_private)] {
+        for (key, given) in [("headers", !self.headers.is_empty()), ("allow_private", !self.allow_private.is_empty()), ("allow_http", self.allow_http)] {
             if given {
                 faults.push(Fault::error(key, "a command takes none", "it with url alone"));
             }
@@ -90,11 +91,11 @@ impl Server {
     }
 
     fn check_url(&self, url: &str, faults: &mut Vec<Fault>) {
-        let expected = "an address such as https://host/mcp, with http only where allow_private is set";
+        let expected = "an address such as https://host/mcp, with http only where allow_http is set";
         match Url::parse(url) {
             Err(error) => faults.push(Fault::error("url", format!("it is no address: {error}"), expected)),
             Ok(parsed) => {
-                let plain = parsed.scheme() == "http" && self.allow_private;
+                let plain = parsed.scheme() == "http" && self.allow_http;
                 if parsed.scheme() != "https" && !plain {
                     let what = format!("its scheme is {}", parsed.scheme());
                     faults.push(Fault::error("url", what, expected));
@@ -103,6 +104,11 @@ impl Server {
                     let expected = "them in headers.authorization, from the environment or a file";
                     faults.push(Fault::error("url", "it holds credentials", expected));
                 }
+            }
+        }
+        for (index, text) in self.allow_private.iter().enumerate() {
+            if let Err(what) = text.parse::<Range>() {
+                faults.push(Fault::error(format!("allow_private[{index}]"), what, ""));
             }
         }
         for (name, value) in &self.headers {
@@ -260,7 +266,7 @@ mod tests {
             ]
         );
         assert!(told.iter().all(|line| !line.contains("secret")));
-        assert!(faults(json!({"url": "http://127.0.0.1:80/mcp", "allow_private": true})).is_empty());
+        assert!(faults(json!({"url": "http://127.0.0.1:80/mcp", "allow_http": true, "allow_private": ["127.0.0.1"]})).is_empty());
     }
 
     #[test]

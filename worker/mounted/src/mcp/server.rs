@@ -22,9 +22,12 @@ pub struct Server {
     /// Sent with every request to `url`.
     #[serde(default)]
     pub headers: BTreeMap<String, Source>,
-    /// Hosts of `url` in private networks that may be reached nevertheless.
+    /// Loopback and private addresses that `url` may reach: `127.0.0.1:8080`, `10.0.0.0/8`.
     #[serde(default)]
-    pub allow_private: bool,
+    pub allow_private: Vec<String>,
+    /// http beside https.
+    #[serde(default)]
+    pub allow_http: bool,
     /// All that the command's environment holds.
     #[serde(default)]
     pub environment: BTreeMap<String, Source>,

@@ -1,24 +1,18 @@
 //! What came back, within bounds: the status, the headers, and the body as far as it is wanted.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use reqwest::{
-    Response,
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
-};
+use reqwest::{Response, header::HeaderMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use toolwave_egress::{is_json, read_body};
 
-use super::exchange::{Plan, failure};
+use super::exchange::{Plan, failed};
 use toolwave_tool::ToolError;
 
 const MAX_HEADER_BYTES: usize = 32 << 10;
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// The result of a request.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -52,24 +46,13 @@ impl Answer {
     /// Reads the body until it ends or is as long as wanted, and no further.
     pub(super) async fn read(mut response: Response, plan: &Plan) -> Result<Self, ToolError> {
         let status = response.status().as_u16();
-        let url = plan.url.to_string();
+        let url = plan.request.url.to_string();
         let headers = headers(response.headers());
         let is_json = is_json(response.headers());
-        let most = usize::try_from(plan.max_bytes).unwrap_or(usize::MAX);
-        let mut body = Vec::new();
-        let mut truncated = false;
-        while let Some(chunk) = response
-            .chunk()
+        let body = read_body(&mut response, plan.max_bytes)
             .await
-            .map_err(|error| failure(&error, &plan.method))?
-        {
-            let room = most - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() > room {
-                truncated = true;
-                break;
-            }
-        }
+            .map_err(|failure| failed(&failure, &plan.request.method))?;
+        let (body, truncated) = (body.bytes, body.truncated);
         let bytes = body.len() as u64;
         let (body, body_encoding) = body_value(body, is_json && !truncated, truncated);
         Ok(Self {
@@ -100,20 +83,6 @@ fn body_value(body: Vec<u8>, is_json: bool, truncated: bool) -> (Value, BodyEnco
     (String::from_utf8_lossy(&body[..end]).into(), BodyEncoding::Text)
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let kind = value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    kind == "application/json" || kind.ends_with("+json")
-}
-
 fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut kept: BTreeMap<String, String> = BTreeMap::new();
     let mut bytes = 0;
@@ -131,17 +100,4 @@ fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
             .or_insert_with(|| value.clone().into_owned());
     }
     kept
-}
-
-/// How long the server asks to wait: seconds, or a date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            date.duration_since(SystemTime::now()).unwrap_or_default()
-        }
-    };
-    Some(wait.min(MAX_RETRY_AFTER))
 }

@@ -1,6 +1,6 @@
 //! `http_request` and `http_get`: what callers ask for, checked, and turned into one exchange with an allowed host.
 //!
-//! Where a request may go is decided in `policy` and `address`, how it goes in `exchange`.
+//! Where a request may go is decided in `toolwave_egress`, what an answer says about trying again in `exchange`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,19 +16,16 @@ use serde_json::{Map, Value};
 use super::{BuiltinError, HttpAccess, answers};
 use toolwave_tool::{CallContext, FunctionTool, Safety, SharedTool, Tool, ToolError};
 
-mod address;
 mod answer;
 mod exchange;
-mod policy;
-mod spelling;
+mod headers;
 #[cfg(test)]
 mod tests;
 
 use answer::Answer;
-use exchange::{Exchange, Plan};
-pub(super) use policy::system_lookup;
-use policy::{Lookup, Policy};
-use spelling::{headers, url};
+use exchange::{MAX_REDIRECTS, Plan, exchange, misspelled, run};
+use headers::headers;
+use toolwave_egress::{Exchange, Lookup, Request, url};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 const DEFAULT_RESPONSE_BYTES: u64 = 256 << 10;
@@ -121,7 +118,7 @@ enum Verb {
 
 /// The tools, with names resolved by `lookup`.
 pub(super) fn tools(access: &HttpAccess, lookup: Lookup) -> Result<Vec<SharedTool>, BuiltinError> {
-    let exchange = Arc::new(Exchange::new(access, Policy::new(access)?, lookup)?);
+    let exchange = Arc::new(exchange(access, lookup)?);
     let limits = Limits {
         access: access.clone(),
     };
@@ -180,7 +177,7 @@ fn answer_of(
     exchange: Arc<Exchange>,
     plan: Result<Plan, ToolError>,
 ) -> BoxFuture<'static, Result<Answer, ToolError>> {
-    Box::pin(async move { exchange.run(plan?).await })
+    Box::pin(async move { run(&exchange, plan?).await })
 }
 
 #[derive(Clone)]
@@ -248,11 +245,18 @@ impl Limits {
             headers.entry("idempotency-key").or_insert(value);
         }
         Ok(Plan {
-            url: url(&parameters.url)?,
-            method,
-            headers,
-            body,
-            follow_redirects: parameters.follow_redirects,
+            request: Request {
+                url: url(&parameters.url).map_err(|error| misspelled(&error))?,
+                method,
+                headers,
+                body: body.map(Into::into),
+                body_stays: false,
+                redirects: if parameters.follow_redirects {
+                    MAX_REDIRECTS
+                } else {
+                    0
+                },
+            },
             timeout: Duration::from_millis(timeout),
             max_bytes,
         })

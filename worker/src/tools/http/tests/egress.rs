@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, TcpListener as Canary},
+    net::{IpAddr, SocketAddr, TcpListener as Canary},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,11 +10,9 @@ use std::{
 };
 
 use serde_json::json;
+use toolwave_egress::Lookup;
 
-use super::{
-    super::{policy::Lookup, tools},
-    Server, allowing, answer, call, call_with, canary,
-};
+use super::{super::tools, Server, allowing, answer, call, call_with, canary};
 
 /// A connection is in the queue of the listener before its maker goes on, so an empty queue shows that there was none.
 fn assert_silent(canary: &Canary) {
@@ -28,7 +26,10 @@ fn assert_silent(canary: &Canary) {
 /// A resolver with one answer, and how often it was asked.
 fn resolving(addresses: &[&str]) -> (Lookup, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
-    let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    let addresses: Vec<SocketAddr> = addresses
+        .iter()
+        .map(|address| SocketAddr::new(address.parse::<IpAddr>().unwrap(), 0))
+        .collect();
     let count = asked.clone();
     let lookup: Lookup = Arc::new(move |_| {
         count.fetch_add(1, Ordering::SeqCst);

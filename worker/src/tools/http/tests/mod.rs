@@ -15,10 +15,11 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use toolwave_egress::system_lookup;
 
 use super::{
     super::{BuiltinError, HttpAccess},
-    system_lookup, tools,
+    tools,
 };
 use crate::{CallContext, CallIdentity, Parameters, Safety, SharedTool, ToolError};
 
