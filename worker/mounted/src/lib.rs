@@ -4,5 +4,7 @@
 //! [`Tool`](toolwave_tool::Tool). None of them knows of the file, of another kind or of sessions.
 
 pub mod fault;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod template;
 pub mod value;

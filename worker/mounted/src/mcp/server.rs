@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer};
+use toolwave_keeper::Limits;
 use toolwave_tool::{Declaration, Effect, Rate, Safety};
 
 use crate::value::Source;
@@ -34,6 +35,9 @@ pub struct Server {
     /// The command's working directory.
     #[serde(default)]
     pub directory: Option<PathBuf>,
+    /// What each process of the command may take.
+    #[serde(default)]
+    pub limits: Resources,
     /// Processes of the command that are kept warm.
     #[serde(default = "one")]
     pub pool: u32,
@@ -79,6 +83,27 @@ pub struct Server {
     /// What the operator says of single tools.
     #[serde(default)]
     pub tools: BTreeMap<String, Overrides>,
+}
+
+/// What a process may take; none: what the worker may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    /// Seconds of CPU time.
+    #[serde(default)]
+    pub cpu_seconds: Option<u64>,
+    /// Bytes of address space.
+    #[serde(default, deserialize_with = "some_size")]
+    pub memory: Option<u64>,
+    /// Descriptors that are open at once.
+    #[serde(default)]
+    pub open_files: Option<u64>,
+    /// Processes and threads of the worker's user.
+    #[serde(default)]
+    pub processes: Option<u64>,
+    /// Bytes of each file that it writes.
+    #[serde(default, deserialize_with = "some_size")]
+    pub file_size: Option<u64>,
 }
 
 /// Which protocol is spoken.
@@ -242,6 +267,18 @@ impl Server {
         });
         declaration.max_result_bytes = overrides.max_result.or(declaration.max_result_bytes);
         declaration.labels.extend(overrides.labels.clone());
+    }
+}
+
+impl From<Resources> for Limits {
+    fn from(resources: Resources) -> Self {
+        Self {
+            cpu_seconds: resources.cpu_seconds,
+            memory_bytes: resources.memory,
+            open_files: resources.open_files,
+            processes: resources.processes,
+            file_bytes: resources.file_size,
+        }
     }
 }
 
