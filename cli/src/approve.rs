@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
 
 use clap::Args;
-use toolwave_mounted::{Pinning, Pins, ToolsFile, mcp::Definition};
+use toolwave_mounted::{Pinning, Pins, ToolsFile, mcp::{Definition, Standing}};
 
 use crate::{
     difference,
@@ -58,14 +58,15 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
     }
     let mounts = mounted::mount(file).await?;
     let mut silent = Vec::new();
-    for (server, definitions) in mounts.definitions() {
+    for (server, definitions, failure) in mounts.definitions() {
         if definitions.is_empty() {
-            silent.push(server.to_owned());
+            let why = failure.unwrap_or_else(|| "it offers no tools".to_owned());
+            silent.push((server.to_owned(), why));
         }
         compare(server, &definitions, &args, &mut pins, &mut tally);
     }
     mounts.close().await;
-    forget(&servers, &silent, &args, &mut pins, &mut tally);
+    forget(&servers, &args, &mut pins, &mut tally);
     let asked = args.all || !args.what.is_empty();
     if asked {
         pins.file = require_pins.then_some(digest);
@@ -78,8 +79,8 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
         tally.shown.push_str("everything is approved\n");
     }
     output::write(&tally.shown)?;
-    for server in &silent {
-        output::note(&format!("error: the server `{server}` does not start, or offers nothing; RUST_LOG=info says more"));
+    for (server, why) in &silent {
+        output::note(&text::printable(&format!("error: nothing is known of the server `{server}`: {why}")));
     }
     let left = tally.open > 0 || !silent.is_empty() || (file_changed && !asked);
     Ok(if left { Verdict::SomeCallsFailed } else { Verdict::Success })
@@ -110,6 +111,10 @@ fn compare(server: &str, definitions: &[Definition], args: &ApproveArgs, pins: &
             Some(_) => State::Changed,
             None => State::New,
         };
+        if let Standing::Refused { why } = &definition.standing {
+            let _ = writeln!(tally.shown, "{server}.{}: refused: {}", text::printable(tool), text::printable(why));
+            continue;
+        }
         if state == State::Approved {
             continue;
         }
@@ -143,14 +148,13 @@ fn compare(server: &str, definitions: &[Definition], args: &ApproveArgs, pins: &
 /// What was approved of servers that the file does not name any more.
 fn forget(
     servers: &BTreeSet<String>,
-    silent: &[String],
     args: &ApproveArgs,
     pins: &mut Pins,
     tally: &mut Tally,
 ) {
     let gone: Vec<(String, String)> = pins
         .approved()
-        .filter(|(server, _)| !servers.contains(*server) && !silent.iter().any(|silent| silent == server))
+        .filter(|(server, _)| !servers.contains(*server))
         .map(|(server, tool)| (server.to_owned(), tool.to_owned()))
         .collect();
     for (server, tool) in gone {

@@ -77,12 +77,15 @@ pub(crate) async fn check(args: CheckArgs) -> Result<Verdict, Failure> {
 struct Offered {
     server: String,
     /// Names, and whether they are approved, in words.
-    tools: Vec<(String, &'static str)>,
+    tools: Vec<(String, String)>,
+    /// Why it does not work.
+    failure: Option<String>,
 }
 
 async fn start(file: ToolsFile) -> Result<Vec<Offered>, Failure> {
     let mounts = mounted::mount(file).await?;
-    let offered = mounts.definitions().map(|(server, definitions)| Offered {
+    let offered = mounts.definitions().map(|(server, definitions, failure)| Offered {
+        failure,
         server: server.to_owned(),
         tools: definitions
             .iter()
@@ -97,16 +100,21 @@ async fn start(file: ToolsFile) -> Result<Vec<Offered>, Failure> {
 impl Offered {
     fn as_json(&self) -> Value {
         let tools = self.tools.iter().map(|(name, state)| json!({"name": name, "state": state}));
-        json!({"server": self.server, "tools": tools.collect::<Vec<_>>()})
+        json!({
+            "server": self.server,
+            "tools": tools.collect::<Vec<_>>(),
+            "failure": self.failure,
+        })
     }
 
     fn show(&self, shown: &mut String) {
         let server = &self.server;
         if self.tools.is_empty() {
-            let _ = writeln!(shown, "{server}: does not start, or offers nothing; RUST_LOG=info says more");
+            let why = self.failure.as_deref().unwrap_or("it offers no tools");
+            let _ = writeln!(shown, "{server}: no tools: {}", text::printable(why));
         }
         for (name, state) in &self.tools {
-            let _ = writeln!(shown, "{server}.{}: {state}", text::printable(name));
+            let _ = writeln!(shown, "{server}.{}: {}", text::printable(name), text::printable(state));
         }
     }
 }

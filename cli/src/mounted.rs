@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use toolwave_keeper::Keeper;
-use toolwave_mounted::{Mounts, Pinning, ToolsFile, mcp::Definition};
+use toolwave_mounted::{Mounts, Pinning, ToolsFile, mcp::{Definition, Standing}};
 use toolwave_worker::tools::BUILTIN_NAMES;
 
 use crate::{failure::Failure, output, text};
@@ -34,12 +34,19 @@ pub(crate) fn warn(file: &ToolsFile) {
     }
 }
 
-/// Whether a definition is approved, in a word.
-pub(crate) fn state(_definition: &Definition) -> &'static str {
-    "approved"
+/// What is known of a definition, in a word.
+pub(crate) fn state(definition: &Definition) -> String {
+    match &definition.standing {
+        Standing::Approved => "approved".to_owned(),
+        Standing::New => "new".to_owned(),
+        Standing::Changed { .. } => "changed".to_owned(),
+        Standing::Refused { why } => format!("refused: {why}"),
+    }
 }
 
-/// A definition for people.
+/// A definition for people: its canonical JSON, a line for each member.
 pub(crate) fn definition_text(definition: &Definition) -> String {
-    definition.hash.clone()
+    let value: Result<serde_json::Value, _> = serde_json::from_str(&definition.text);
+    let pretty = value.and_then(|value| serde_json::to_string_pretty(&value));
+    pretty.unwrap_or_else(|_| definition.text.clone())
 }

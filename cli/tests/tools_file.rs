@@ -204,7 +204,7 @@ fn a_server_that_does_not_start_is_told_and_the_others_are_shown() {
     let folder = folder(&format!("{SERVED}[servers.dead]\ncommand = [\"/bin/false\"]\nstart_timeout = \"1s\"\n"));
     let finished = run(folder.path(), &["check", "tools.toml", "--start"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    assert!(finished.stdout.contains("dead: does not start") && finished.stdout.contains("s.greet: "), "{finished:?}");
+    assert!(finished.stdout.contains("dead: no tools: ") && finished.stdout.contains("s.greet: "), "{finished:?}");
     let finished = run(folder.path(), &["approve", "tools.toml", "nobody"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(finished.stderr.contains("`nobody` names no server of the file; expected one of dead, s"), "{finished:?}");

@@ -7,6 +7,10 @@ pub mod command;
 pub mod fault;
 pub mod file;
 pub mod http;
+#[cfg(feature = "mcp")]
+pub mod mcp;
+#[cfg(not(feature = "mcp"))]
+#[path = "no_mcp.rs"]
 pub mod mcp;
 pub mod mounts;
 pub mod pins;

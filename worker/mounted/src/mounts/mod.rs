@@ -111,10 +111,12 @@ impl Mounts {
         own.chain(self.servers.values().flat_map(|served| served.tools.iter().cloned())).collect()
     }
 
-    /// What each server says of its tools, and whether it is approved.
-    pub fn definitions(&self) -> impl Iterator<Item = (&str, Vec<Definition>)> {
+    /// What each server says of its tools, and whether it is approved; or why it does not work, as far as is known.
+    pub fn definitions(&self) -> impl Iterator<Item = (&str, Vec<Definition>, Option<String>)> {
         let servers = self.servers.iter();
-        servers.map(|(name, served)| (name.as_str(), served.mounted.definitions()))
+        servers.map(|(name, served)| {
+            (name.as_str(), served.mounted.definitions(), served.mounted.failure())
+        })
     }
 
     /// Waits until [`Mounts::tools`] gives other tools than before: the file has changed, and is good, or a server
@@ -209,7 +211,7 @@ impl Mounts {
             return Err(problems);
         }
         let new = file.servers.iter().filter(|(name, declared)| {
-            self.servers.get(*name).is_none_or(|served| served.declared != **declared)
+            self.servers.get(*name).is_none_or(|served| served.declared.server != declared.server)
         });
         let keeper = &self.keeper;
         let started = new.map(async |(name, declared)| {
@@ -224,6 +226,16 @@ impl Mounts {
             let before = self.servers.insert(name, served);
             difference.count(before.is_some());
             before.into_iter().for_each(|before| self.retire(before));
+        }
+        for (name, declared) in &file.servers {
+            if let Some(served) = self.servers.get_mut(name)
+                && served.declared.approved != declared.approved
+            {
+                difference.changed += 1;
+                served.declared.approved.clone_from(&declared.approved);
+                served.mounted.approve(declared.approved.clone());
+                served.hand_out(name);
+            }
         }
         let gone: Vec<String> =
             self.servers.keys().filter(|name| !file.servers.contains_key(*name)).cloned().collect();
