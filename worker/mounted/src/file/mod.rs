@@ -8,7 +8,7 @@ use std::{
 };
 
 use toolwave_config::{File, Problem};
-use toolwave_tool::Declaration;
+use toolwave_tool::{Declaration, is_name};
 
 use crate::{
     command::Command,
@@ -237,6 +237,7 @@ fn declared(
     }
     // Each of its rules is told above, with its key; this keeps the worker from refusing what was called good.
     if judge.len() == problems
+        && is_name(name)
         && let Err(what) = declaration.check()
     {
         judge.faults(&at, vec![crate::fault::Fault::error("", what, "")]);

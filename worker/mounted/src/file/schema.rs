@@ -1,6 +1,6 @@
 //! Whether a schema can be used: it compiles, refers to nothing outside itself, ends on every input and is quick.
 //!
-//! Every mistake that can be seen by itself is told with its JSON Pointer. Nothing is fetched.
+//! Every mistake that can be seen by itself is told with its place. Nothing is fetched.
 
 use std::collections::BTreeSet;
 
@@ -92,7 +92,7 @@ fn check_draft(key: &str, draft: &Value, faults: &mut Vec<Fault>) {
     if !known {
         let expected = "draft 4, 6, 7, 2019-09 or 2020-12, such as \
                         https://json-schema.org/draft/2020-12/schema, or no `$schema`";
-        faults.push(fault(key, "/$schema", &format!("is the unknown draft {draft}"), expected));
+        faults.push(fault(key, ".$schema", &format!("is the unknown draft {draft}"), expected));
     }
 }
 
@@ -100,7 +100,7 @@ fn walk(key: &str, path: &str, schema: &Value, faults: &mut Vec<Fault>) {
     match schema {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let below = format!("{path}/{name}");
+                let below = format!("{path}.{name}");
                 match (name.as_str(), value) {
                     ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(to)) if !to.starts_with('#') => {
                         let what = format!("refers to `{to}`, which is not in the schema");
@@ -116,7 +116,7 @@ fn walk(key: &str, path: &str, schema: &Value, faults: &mut Vec<Fault>) {
                     // Names of properties are no keywords.
                     ("properties" | "$defs" | "definitions" | "dependentSchemas", Value::Object(named)) => {
                         for (name, schema) in named {
-                            walk(key, &format!("{below}/{name}"), schema, faults);
+                            walk(key, &format!("{below}.{name}"), schema, faults);
                         }
                     }
                     (name, _) if DATA.contains(&name) => {}
@@ -126,7 +126,7 @@ fn walk(key: &str, path: &str, schema: &Value, faults: &mut Vec<Fault>) {
         }
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
-                walk(key, &format!("{path}/{at}"), item, faults);
+                walk(key, &format!("{path}[{at}]"), item, faults);
             }
         }
         _ => {}
@@ -146,8 +146,7 @@ fn check_pattern(key: &str, path: &str, pattern: &str, faults: &mut Vec<Fault>) 
 }
 
 fn fault(key: &str, path: &str, what: &str, expected: &str) -> Fault {
-    let at = if path.is_empty() { String::new() } else { format!("at {path}: ") };
-    Fault::error(key, format!("{at}{what}"), expected)
+    Fault::error(format!("{key}{path}"), what, expected)
 }
 
 fn depth(value: &Value) -> usize {

@@ -28,21 +28,21 @@ fn check_text(text: &str) -> Result<(), (String, &'static str)> {
     }
 }
 
-/// The first text of a schema, keys among them, that hides something: its JSON Pointer, and what is wrong.
+/// The first text of a schema, keys among them, that hides something: its place below the schema, and what is wrong.
 pub(super) fn hidden_in_schema(schema: &Value) -> Option<(String, String, &'static str)> {
     let told = |text: &str| check_text(text).err();
     match schema {
         Value::String(text) => told(text).map(|(what, expected)| (String::new(), what, expected)),
         Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| {
             let (path, what, expected) = hidden_in_schema(item)?;
-            Some((format!("/{at}{path}"), what, expected))
+            Some((format!("[{at}]{path}"), what, expected))
         }),
         Value::Object(fields) => fields.iter().find_map(|(key, value)| {
             if let Some((what, expected)) = told(key) {
                 return Some((String::new(), what, expected));
             }
             let (path, what, expected) = hidden_in_schema(value)?;
-            Some((format!("/{key}{path}"), what, expected))
+            Some((format!(".{key}{path}"), what, expected))
         }),
         _ => None,
     }
