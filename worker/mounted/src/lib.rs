@@ -3,6 +3,7 @@
 //! Each kind has a folder of its own, which says what may be declared of it and turns a declaration into a
 //! [`Tool`](toolwave_tool::Tool). None of them knows of the file, of another kind or of sessions.
 
+pub mod command;
 pub mod fault;
 pub mod template;
 pub mod value;
