@@ -85,9 +85,12 @@ impl ToolsFile {
         let Some(mut document) = document else {
             return Err(of_types);
         };
-        let folder = path.parent().unwrap_or(Path::new(""));
+        // As messages name it, and as programs need it that start elsewhere.
+        let shown = path.parent().unwrap_or(Path::new(""));
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let folder = absolute.parent().unwrap_or(shown);
         let mut judge = Judge::new(&file, document.strict);
-        let mut included = Included::new(folder, file.text());
+        let mut included = Included::new(shown, file.text());
         // Of what has the wrong type nothing more is said.
         document.tools.retain(|name, _| !is_told(&of_types, &format!("tools.{name}")));
         document.servers.retain(|name, _| !is_told(&of_types, &format!("servers.{name}")));
@@ -105,7 +108,7 @@ impl ToolsFile {
             judge.faults(&format!("servers.{name}"), server.check(&name));
             servers.insert(name, server);
         }
-        let pins_path = folder.join(document.pins.as_deref().unwrap_or(Path::new("tools.lock")));
+        let pins_path = shown.join(document.pins.as_deref().unwrap_or(Path::new("tools.lock")));
         let require_pins = document.require_pins || pinning == Pinning::Demanded;
         let digest = included.digest();
         let pins = match pinning {
