@@ -21,7 +21,7 @@ const SHOWN_DESCRIPTION: usize = 72;
 
 pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
     let tools = if args.builtin {
-        let cluster = Cluster::embedded(&cluster::allowed(&args.allow)?, 1).await?;
+        let cluster = Cluster::embedded(&cluster::allowed(&args.allow)?, 1, args.tools.as_deref()).await?;
         let tools = cluster.client.list_tools().await;
         cluster.close().await;
         tools?

@@ -12,7 +12,7 @@ use toolwave_client::{
 };
 
 use crate::{
-    args::{Concurrency, OutputFormat, RunArgs},
+    args::{Concurrency, EmbeddedArgs, LinkArgs, OutputFormat, RunArgs},
     check,
     cluster::{self, Cluster},
     document,
@@ -33,7 +33,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self.results.iter().all(|result| result.success) {
             true => Verdict::Success,
             false => Verdict::SomeCallsFailed,
@@ -77,15 +77,30 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
 
 /// The cluster that the flags name, or one in this process.
 pub(crate) async fn cluster(args: &RunArgs) -> Result<Cluster, Failure> {
-    match &args.coordinator {
-        Some(url) => {
-            if !args.embedded.allow.is_empty() {
-                output::note("note: --allow changes nothing on a cluster: there its operators decide");
-            }
-            Cluster::remote(url, &args.link).await
+    cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded).await
+}
+
+/// The same of flags that stand by themselves.
+pub(crate) async fn cluster_of(
+    coordinator: Option<&str>,
+    link: &LinkArgs,
+    embedded: &EmbeddedArgs,
+) -> Result<Cluster, Failure> {
+    let Some(url) = coordinator else {
+        let allowed = cluster::allowed(&embedded.allow)?;
+        return Cluster::embedded(&allowed, embedded.slots, embedded.tools.as_deref()).await;
+    };
+    for (flag, given) in [
+        ("--allow", !embedded.allow.is_empty()),
+        ("--tools", embedded.tools.is_some()),
+    ] {
+        if given {
+            output::note(&format!(
+                "note: {flag} changes nothing on a cluster: there its operators decide"
+            ));
         }
-        None => Cluster::embedded(&cluster::allowed(&args.embedded.allow)?, args.embedded.slots).await,
     }
+    Cluster::remote(url, link).await
 }
 
 pub(crate) fn apply_flags(args: &RunArgs, request: &mut v1::ExecuteParallelRequest) {
