@@ -64,11 +64,11 @@ fn told(result: &v1::CallResult) -> Value {
 
 /// A client of a cluster that hosts the built-in tools is what `steps` speaks with.
 async fn with_client<F: Future<Output = ()>>(steps: impl FnOnce(Client) -> F) {
-    let mut cluster = Cluster::start().await.unwrap();
-    let tools = builtin_tools(&Builtin::default()).unwrap();
-    cluster.add_worker("built-in", 8, tools).await.unwrap();
-    steps(cluster.client().await.unwrap()).await;
-    cluster.stop().await.unwrap();
+    let mut cluster = Cluster::start().await.expect("a cluster");
+    let tools = builtin_tools(&Builtin::default()).expect("tools");
+    cluster.add_worker("built-in", 8, tools).await.expect("a worker");
+    steps(cluster.client().await.expect("a client")).await;
+    cluster.stop().await.expect("an end in order");
 }
 
 #[tokio::test]
