@@ -20,9 +20,8 @@ class Seen:
 
     async def times(self, events: asyncio.Semaphore, count: int) -> None:
         """Waits until something has happened so often."""
-        async with asyncio.timeout(PATIENCE):
-            for _ in range(count):
-                await events.acquire()
+        for _ in range(count):
+            await asyncio.wait_for(events.acquire(), PATIENCE)
 
 
 @dataclass
