@@ -12,12 +12,13 @@ pytest.importorskip("llama_index.core")
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
-from turns import FIVE, HANG, MIXED, Hosted
+from turns import FIVE, HANG, MIXED, Hosted, unreachable
 
+import toolwave
 from toolwave.adapters import llama_index
 
 
-def agent(hosted: Hosted, *turns: list[tuple[str, Any]]) -> Any:
+def agent(hosted: Hosted, *turns: list[tuple[str, Any]], kind: Any = None, batcher: Any = None) -> Any:
     script = iter(turns)
 
     def answer(messages: Any, **_: Any) -> Any:
@@ -30,8 +31,8 @@ def agent(hosted: Hosted, *turns: list[tuple[str, Any]]) -> Any:
             ]
         return ChatMessage(role="assistant", blocks=blocks)
 
-    return llama_index.unlimited(FunctionAgent)(
-        tools=llama_index.tools(hosted.batcher, hosted.catalogue),
+    return (kind or llama_index.unlimited(FunctionAgent))(
+        tools=llama_index.tools(batcher or hosted.batcher, hosted.catalogue),
         llm=MockFunctionCallingLLM(response_generator=answer, is_chat_model=True),
         streaming=False,
     )
@@ -51,6 +52,19 @@ async def test_the_calls_of_a_turn_are_one_execution(hosted: Hosted) -> None:
     assert outputs[0].raw_output["result"]["id"] == 2**53 + 1
     assert len(hosted.seen.executions) == 5
     assert len(set(hosted.seen.executions)) == 1
+    assert last == "done"
+
+
+async def test_without_unlimited_a_turn_of_five_is_two_executions(hosted: Hosted) -> None:
+    outputs, _ = await run(agent(hosted, FIVE, kind=FunctionAgent))
+    assert len(outputs) == 5
+    assert len(set(hosted.seen.executions)) == 2
+
+
+async def test_a_coordinator_that_cannot_be_reached_is_told_as_a_failure(hosted: Hosted) -> None:
+    async with unreachable() as client, toolwave.Batcher(client) as batcher:
+        outputs, last = await run(agent(hosted, FIVE, batcher=batcher))
+    assert all(isinstance(output.exception, toolwave.UnavailableError) for output in outputs)
     assert last == "done"
 
 

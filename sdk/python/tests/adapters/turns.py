@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 
 from cluster import PATIENCE
@@ -46,3 +47,10 @@ MIXED = [
 ]
 """A turn in which the second, the third and the last fail, and nothing else."""
 HANG = [("hang", {"n": n}) for n in range(5)]
+
+
+def unreachable() -> toolwave.AsyncClient:
+    """A client of a port at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return toolwave.AsyncClient(f"127.0.0.1:{free.getsockname()[1]}")
