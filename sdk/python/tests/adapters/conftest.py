@@ -77,4 +77,9 @@ def _tools(seen: Seen) -> list[Any]:
         finally:
             seen.stopped.release()
 
-    return [find, say, fail, shot, hang]
+    @toolwave.tool(name="odd")
+    async def odd(self: str, config: str, run_manager: str, input: str) -> str:
+        """Has parameters that frameworks have words for."""
+        return self + config + run_manager + input
+
+    return [find, say, fail, shot, hang, odd]

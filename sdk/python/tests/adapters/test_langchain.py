@@ -16,7 +16,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from turns import FIVE, HANG, MIXED, Hosted, unreachable
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
 import toolwave
 from toolwave.adapters import langchain
@@ -107,6 +107,12 @@ async def test_failures_are_tool_messages_of_their_calls(hosted: Hosted, make: M
     assert [block["type"] for block in messages[4].content] == ["text", "image"]  # type: ignore[index]
     assert messages[5].content == "no screen"
     assert last == "done"
+
+
+@ways
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted, make: Make) -> None:
+    messages, _ = await answers(make(hosted, model(ODD)))
+    assert [message.content for message in messages] == ["abcd"]
 
 
 @ways

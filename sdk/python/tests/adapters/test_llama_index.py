@@ -12,7 +12,7 @@ pytest.importorskip("llama_index.core")
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
-from turns import FIVE, HANG, MIXED, Hosted, unreachable
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
 import toolwave
 from toolwave.adapters import llama_index
@@ -77,6 +77,11 @@ async def test_failures_are_outputs_of_their_calls(hosted: Hosted) -> None:
     assert [block.block_type for block in outputs[4].blocks] == ["text", "image"]
     assert outputs[5].content == "no screen"
     assert last == "done"
+
+
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted) -> None:
+    outputs, _ = await run(agent(hosted, ODD))
+    assert [output.content for output in outputs] == ["abcd"]
 
 
 async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("agents")
 
 from agents import Agent, RunConfig, Runner, set_tracing_disabled
 from agents.testing import ScriptedModel, assistant_message, function_call
-from turns import FIVE, HANG, MIXED, Hosted, unreachable
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
 import toolwave
 from toolwave.adapters import openai_agents
@@ -76,6 +76,10 @@ async def test_arguments_that_are_no_json_object_fail_alone(hosted: Hosted) -> N
         None,
     ]
     assert told[-1]["city"] == "Oslo"
+
+
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted) -> None:
+    assert await outputs(hosted, ODD) == ["abcd"]
 
 
 async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted) -> None:

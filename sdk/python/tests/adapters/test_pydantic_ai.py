@@ -15,7 +15,7 @@ from pydantic_ai.capabilities import HandleDeferredToolCalls
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.tools import DeferredToolRequests
-from turns import FIVE, HANG, MIXED, Hosted, unreachable
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
 import toolwave
 from toolwave.adapters import pydantic_ai
@@ -106,6 +106,13 @@ async def test_arguments_that_are_no_json_fail_alone(hosted: Hosted, run: Any) -
     first, second = script.returns()
     assert getattr(first, "outcome", "failed") != "success"
     assert second.content["city"] == "Bern"
+
+
+@ways
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted, run: Any) -> None:
+    script = Script(ODD)
+    await run(hosted, script)
+    assert [part.content for part in script.returns()] == ["abcd"]
 
 
 @ways

@@ -46,6 +46,7 @@ MIXED = [
     ("shot", {"broken": True}),
 ]
 """A turn in which the second, the third and the last fail, and nothing else."""
+ODD: list[tuple[str, dict[str, object]]] = [("odd", {"self": "a", "config": "b", "run_manager": "c", "input": "d"})]
 HANG = [("hang", {"n": n}) for n in range(5)]
 
 
