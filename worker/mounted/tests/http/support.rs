@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpListener,
+    sync::Notify,
     task::{AbortHandle, JoinSet},
     time::Instant,
 };
@@ -64,6 +65,8 @@ pub(crate) enum Answer {
     Raw(Vec<u8>),
     /// A body without end.
     Endless,
+    /// None: tells when the request has come, and when its sender has hung up.
+    Silence(Arc<Notify>, Arc<Notify>),
 }
 
 pub(crate) fn ok(json: Value) -> Answer {
@@ -153,8 +156,17 @@ impl Server {
         self.received.lock().unwrap().clone()
     }
 
+    pub(crate) fn requests(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+
     pub(crate) fn last(&self) -> Received {
-        self.received().pop().expect("a request has come")
+        self.received
+            .lock()
+            .unwrap()
+            .last()
+            .expect("a request has come")
+            .clone()
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -189,6 +201,12 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             Answer::Raw(bytes) => {
                 stream.get_mut().write_all(&bytes).await.ok()?;
                 stream.get_mut().shutdown().await.ok()?;
+                return None;
+            }
+            Answer::Silence(come, gone) => {
+                come.notify_one();
+                let _ = stream.read(&mut [0]).await;
+                gone.notify_one();
                 return None;
             }
             Answer::Endless => {
@@ -355,10 +373,13 @@ pub(crate) async fn call_text(tool: &SharedTool, parameters: Value) -> Result<By
         idempotency_key: "key-1".to_owned(),
         ..CallIdentity::default()
     };
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let limit = Duration::from_secs(30);
+    let deadline = Instant::now() + limit;
     let context = CallContext::new(call, deadline, CancellationToken::new(), None);
     let parameters = Parameters::from_json(Bytes::from(parameters.to_string()));
-    Ok(tool.call(parameters, context).await?.into_json())
+    // What a worker does at the deadline.
+    let output = tokio::time::timeout(limit, tool.call(parameters, context)).await;
+    Ok(output.expect("the call ends in time")?.into_json())
 }
 
 /// Keys at which something is wrong, and what.
