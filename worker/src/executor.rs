@@ -90,6 +90,11 @@ impl Executor {
         }
     }
 
+    /// Starts calls of these tools from here on; what runs goes on.
+    pub(crate) fn offer(&mut self, catalogue: Arc<Catalogue>) {
+        self.catalogue = catalogue;
+    }
+
     /// Takes an attempt, or says how it ended at once.
     pub(crate) fn dispatch(&mut self, attempt: AttemptRef, mut dispatch: v1::Dispatch) -> Accepted {
         if self.has(&attempt) {

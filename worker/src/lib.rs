@@ -11,6 +11,7 @@ mod convert;
 pub mod error;
 mod executor;
 mod health;
+mod offer;
 mod outbox;
 mod running;
 mod service;

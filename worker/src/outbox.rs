@@ -10,7 +10,7 @@ use prost::Message;
 use tokio::time::Instant;
 use toolwave_proto::v1::{
     AttemptRef, AttemptReport, Draining, Goodbye, Heartbeat, OpenSessionRequest, PayloadChunk,
-    ProgressReport, attempt_report,
+    ProgressReport, Tool, ToolsChanged, attempt_report,
 };
 use toolwave_tool::Progress;
 
@@ -41,6 +41,7 @@ pub(crate) struct Outbox {
     progress: VecDeque<ProgressReport>,
     payloads: VecDeque<Payload>,
     heartbeat: Option<Heartbeat>,
+    tools: Option<ToolsChanged>,
     draining: Option<Draining>,
     goodbye: Option<Goodbye>,
 }
@@ -74,6 +75,13 @@ impl Outbox {
         self.heartbeat = Some(heartbeat);
     }
 
+    /// All that the worker offers from now on; an older offer that has not left is forgotten.
+    pub(crate) fn tools(&mut self, tools: &[Tool]) {
+        self.tools = Some(ToolsChanged {
+            tools: tools.to_vec(),
+        });
+    }
+
     pub(crate) fn draining(&mut self, reason: &str) {
         self.draining = Some(Draining {
             reason: reason.to_owned(),
@@ -102,6 +110,7 @@ impl Outbox {
             || !self.payloads.is_empty()
             || !self.progress.is_empty()
             || self.heartbeat.is_some()
+            || self.tools.is_some()
             || self.draining.is_some()
             || self.goodbye.is_some()
             || self.next_due().is_some_and(|due| due <= now)
@@ -120,6 +129,7 @@ impl Outbox {
         }
         let mut frame = OpenSessionRequest {
             heartbeat: self.heartbeat.take(),
+            tools_changed: self.tools.take(),
             draining: self.draining.take(),
             ..OpenSessionRequest::default()
         };
@@ -136,7 +146,7 @@ impl Outbox {
         }
         let empty = frame == OpenSessionRequest::default();
         debug_assert!(
-            frame.heartbeat.is_some() || frame.encoded_len() <= MAX_FRAME,
+            frame.heartbeat.is_some() || frame.tools_changed.is_some() || frame.encoded_len() <= MAX_FRAME,
             "a frame has {} bytes",
             frame.encoded_len()
         );

@@ -34,7 +34,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Service {
     settings: Settings,
     coordinator: toolwave_link::Link,
-    catalogue: Arc<Catalogue>,
+    tools: watch::Receiver<Arc<Catalogue>>,
     instance_id: String,
     status: watch::Sender<Status>,
     attempts: Attempts,
@@ -62,6 +62,7 @@ enum Link {
     Opening {
         opening: BoxFuture<'static, Result<Opened, SessionError>>,
         said_draining: bool,
+        said_tools: Arc<Catalogue>,
     },
     Open(Session),
 }
@@ -87,12 +88,12 @@ impl Service {
     pub(crate) fn new(
         settings: Settings,
         coordinator: toolwave_link::Link,
-        catalogue: Arc<Catalogue>,
+        mut tools: watch::Receiver<Arc<Catalogue>>,
         status: watch::Sender<Status>,
     ) -> Self {
         let (sender, progress) = mpsc::channel(PROGRESS);
         let executor = Executor::new(
-            Arc::clone(&catalogue),
+            Arc::clone(&tools.borrow_and_update()),
             settings.slots,
             settings.max_parameters_bytes,
             sender,
@@ -100,7 +101,7 @@ impl Service {
         Self {
             settings,
             coordinator,
-            catalogue,
+            tools,
             instance_id: uuid::Uuid::new_v4().to_string(),
             status,
             attempts: Attempts {
@@ -134,6 +135,7 @@ impl Service {
                 () = &mut stopped, if self.drain == Drain::No => self.begin_drain(),
                 event = self.link.next() => self.on_link(event),
                 ended = self.attempts.executor.next_ended() => self.attempts.results.push(ended),
+                Ok(()) = self.tools.changed() => self.on_tools(),
                 Some((attempt, progress)) = self.progress.recv() => self.on_progress(attempt, progress),
                 () = writable(outgoing.as_ref()), if outgoing.is_some() => {}
                 () = &mut timer => {}
@@ -205,16 +207,18 @@ impl Service {
     }
 
     fn dial(&mut self) {
-        let register = self.register();
+        let said_tools = Arc::clone(&self.tools.borrow());
+        let register = self.register(&said_tools);
         let said_draining = register.draining;
         let opening = Box::pin(client::open(self.coordinator.clone(), register));
         self.link = Link::Opening {
             opening,
             said_draining,
+            said_tools,
         };
     }
 
-    fn register(&self) -> Register {
+    fn register(&self, catalogue: &Catalogue) -> Register {
         let versions = toolwave_proto::PROTOCOL;
         Register {
             in_flight: self.attempts.in_flight(),
@@ -223,18 +227,19 @@ impl Service {
             instance_id: self.instance_id.clone(),
             min_protocol: *versions.start(),
             max_protocol: *versions.end(),
-            ..registration(&self.settings, &self.catalogue)
+            ..registration(&self.settings, catalogue)
         }
     }
 
     fn begin_session(&mut self, opened: Opened) {
-        let said_draining = matches!(
-            self.link,
+        let (said_draining, said_tools) = match &self.link {
             Link::Opening {
-                said_draining: true,
+                said_draining,
+                said_tools,
                 ..
-            }
-        );
+            } => (*said_draining, Some(Arc::clone(said_tools))),
+            Link::Waiting(_) | Link::Open(_) => (false, None),
+        };
         let registered = &opened.registered;
         tracing::info!(
             worker = %self.settings.name,
@@ -249,6 +254,11 @@ impl Service {
         if self.attempts.executor.is_draining() && !said_draining {
             session.outbox().draining("the worker is draining");
         }
+        let tools = self.tools.borrow();
+        if said_tools.is_none_or(|said| !Arc::ptr_eq(&said, &tools)) {
+            session.outbox().tools(tools.declared());
+        }
+        drop(tools);
         self.fence_at = Some(session.fence_at());
         self.refusal_told = None;
         self.link = Link::Open(session);
@@ -331,6 +341,16 @@ impl Service {
             let silent = session.self_fence();
             self.lose(SessionError::Silent(silent));
         }
+    }
+
+    /// The coordinator hears of it on the session that is open, or with the next one.
+    fn on_tools(&mut self) {
+        let tools = Arc::clone(&self.tools.borrow_and_update());
+        tracing::info!(tools = tools.declared().len(), "offers other tools");
+        if let Link::Open(session) = &mut self.link {
+            session.outbox().tools(tools.declared());
+        }
+        self.attempts.executor.offer(tools);
     }
 
     fn on_progress(&mut self, attempt: AttemptRef, progress: Progress) {

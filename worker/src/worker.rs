@@ -11,7 +11,6 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
@@ -19,10 +18,11 @@ use toolwave_link::{Link, Tls};
 use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
-    catalogue::Catalogue,
-    client::{self, MAX_MESSAGE},
+    client,
     error::{BuildError, RunError},
-    health, service,
+    health,
+    offer::Offer,
+    service,
 };
 
 /// Where a coordinator listens unless told otherwise.
@@ -72,16 +72,17 @@ pub struct WorkerBuilder {
 pub struct Worker {
     settings: Settings,
     link: Link,
-    catalogue: Arc<Catalogue>,
+    offer: Arc<Offer>,
     health: Option<SocketAddr>,
     status: watch::Sender<Status>,
     drain: CancellationToken,
 }
 
-/// Watches and drains a worker that runs. Cheap to clone.
+/// Watches and drains a worker that runs, and changes its tools. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct WorkerHandle {
     status: watch::Receiver<Status>,
+    offer: Arc<Offer>,
     drain: CancellationToken,
 }
 
@@ -116,6 +117,7 @@ impl Worker {
     pub fn handle(&self) -> WorkerHandle {
         WorkerHandle {
             status: self.status.subscribe(),
+            offer: Arc::clone(&self.offer),
             drain: self.drain.clone(),
         }
     }
@@ -142,7 +144,7 @@ impl Worker {
             tasks.spawn(health::serve(listener, self.status.subscribe()));
         }
         let drain = self.drain.clone();
-        let service = service::Service::new(self.settings, self.link, self.catalogue, self.status);
+        let service = service::Service::new(self.settings, self.link, self.offer.watch(), self.status);
         let serving = service.run(drain.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -278,17 +280,11 @@ impl WorkerBuilder {
             (link, None) => link,
             (link, Some(connect)) => link.connecting_by(connect),
         };
-        let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
-        let bytes = service::registration(&settings, &catalogue).encoded_len();
-        // half of a message: the attempts in flight are listed in it too
-        let limit = MAX_MESSAGE / 2;
-        if bytes > limit {
-            return Err(BuildError::TooManyDeclarations { bytes, limit });
-        }
+        let offer = Offer::try_new(settings.clone(), max_result_bytes, tools)?;
         Ok(Worker {
             settings,
             link,
-            catalogue: Arc::new(catalogue),
+            offer: Arc::new(offer),
             health,
             status: watch::Sender::default(),
             drain: CancellationToken::new(),
@@ -309,6 +305,16 @@ impl WorkerHandle {
     /// Begins to drain; the worker's `run` returns when that is done.
     pub fn drain(&self) {
         self.drain.cancel();
+    }
+
+    /// Offers these tools from now on, instead of those before: the coordinator is told on the session that is open.
+    /// Calls that run go on to their end, also those of a tool that is gone; calls of it that come nevertheless are
+    /// refused and go elsewhere.
+    ///
+    /// # Errors
+    /// Says what is wrong, of which tool; then nothing has changed.
+    pub fn replace_tools(&self, tools: impl IntoIterator<Item = SharedTool>) -> Result<(), BuildError> {
+        self.offer.replace(tools.into_iter().collect())
     }
 
     /// It has a session.

@@ -21,6 +21,7 @@ use tokio_stream::{
 };
 use tonic::{Request, Response, Status, Streaming, service::Routes};
 use toolwave_proto::v1::{
+    ToolsChanged,
     worker_service_server::{WorkerService, WorkerServiceServer},
     *,
 };
@@ -66,6 +67,8 @@ pub(crate) struct Said {
     /// In which order entries and pieces came: results by attempt, pieces by attempt and offset.
     pub(crate) order: Vec<(AttemptRef, Option<u64>)>,
     pub(crate) heartbeats: VecDeque<Heartbeat>,
+    /// The names of each set of tools that replaced the one before.
+    pub(crate) offers: Vec<Vec<String>>,
     pub(crate) draining: bool,
     pub(crate) goodbye: bool,
     pub(crate) ended: bool,
@@ -323,6 +326,8 @@ impl Said {
             payload.extend_from_slice(&chunk.data);
         }
         self.heartbeats.extend(frame.heartbeat);
+        let names = |changed: ToolsChanged| changed.tools.into_iter().map(|tool| tool.name).collect();
+        self.offers.extend(frame.tools_changed.map(names));
         self.draining |= frame.draining.is_some();
         self.goodbye |= frame.goodbye.is_some();
     }
