@@ -217,8 +217,15 @@ fn each_mistake_is_told_at_its_key() {
         table_members.extend(change.as_object().expect("a table").clone());
         let found = lines(&faults(table));
         let errors = found.iter().filter(|found| found.starts_with("error ")).count();
-        assert_eq!(errors, usize::from(line.starts_with("error ")), "{change}: {found:#?}");
-        assert!(found.iter().any(|found| found.contains(line)), "{change}: {found:#?}");
+        assert_eq!(
+            errors,
+            usize::from(line.starts_with("error ")),
+            "{change}: {found:#?}"
+        );
+        assert!(
+            found.iter().any(|found| found.contains(line)),
+            "{change}: {found:#?}"
+        );
     }
 }
 

@@ -330,6 +330,35 @@ async fn cancelling_ends_the_command_and_what_it_started_before_the_call_ends() 
 }
 
 #[tokio::test]
+async fn a_command_that_is_asked_to_end_may_write_and_tidy_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let done = folder.path().join("done");
+    // what it writes would kill it, if nobody read it
+    let script = "trap 'echo bye; echo bye >&2; : > \"$1\"; exit 0' TERM
+        echo 'toolwave:progress 0 running' >&2
+        while :; do sleep 0.01; done";
+    let tool = tool(json!({"argv": ["/bin/sh", "-c", script, "sh", done], "grace": "30s"}));
+    let cancelled = CancellationToken::new();
+    // one line of progress
+    let (progress, mut told) = mpsc::channel(1);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let context = CallContext::new(
+        CallIdentity::default(),
+        deadline,
+        cancelled.clone(),
+        Some(progress),
+    );
+    let call = tool.call(Parameters::from_json("{}".into()), context);
+    let cancel = async {
+        told.recv().await.expect("progress");
+        cancelled.cancel();
+    };
+    let (result, ()) = tokio::join!(call, cancel);
+    assert_eq!(result.expect_err("no result").code, "CANCELLED");
+    assert!(done.exists());
+}
+
+#[tokio::test]
 async fn progress_reaches_the_call_and_stays_out_of_errors() {
     let tool = tool(json!({"argv": [program(), "progress"]}));
     // one line of progress
