@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
-use toolwave_mounted::mcp::Approved;
+use toolwave_mounted::mcp::{Approved, Mounted};
 
 use crate::support::{LONG, begin, call, is_alive, keeper, pid, start, table, text, tool, until};
 
@@ -170,12 +170,11 @@ async fn closing_ends_all_processes_and_so_does_dropping() {
 async fn a_hundred_starts_leave_no_process() {
     let mark = format!("leaves-nothing-{}", std::process::id());
     for _ in 0..25 {
-        let starts = [0, 1, 2, 3].map(|_| start(json!({"command": [crate::support::program(), mark]})));
-        for (index, mounted) in futures_util::future::join_all(starts).await.into_iter().enumerate() {
-            if index % 2 == 0 {
-                mounted.close().await;
-            }
-        }
+        let starts = [0, 1, 2, 3].map(|_| start(json!({"command": [crate::support::program(), mark], "grace": "50ms"})));
+        let mut mounted = futures_util::future::join_all(starts).await;
+        let dropped = mounted.split_off(2);
+        futures_util::future::join_all(mounted.into_iter().map(Mounted::close)).await;
+        drop(dropped);
     }
     let left = || {
         let processes = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
