@@ -176,6 +176,12 @@ impl Catalogue {
                 "its name is not allowed: 1 to 128 bytes of [A-Za-z0-9._:-] with the server's".to_owned();
             return refused(why, None);
         }
+        if tool.needs_old_task {
+            let why =
+                "it can only be called as a task of the protocol of 2025-11-25, which is not spoken here"
+                    .to_owned();
+            return refused(why, None);
+        }
         if let Some(why) = &tool.unsafe_because {
             return refused(why.clone(), Some(neutral(full_name)));
         }

@@ -27,6 +27,8 @@ pub(super) struct Listed {
     pub(super) text: String,
     /// Why it is not used whoever approves it.
     pub(super) unsafe_because: Option<String>,
+    /// It can only be called as a task of the protocol of 2025-11-25, which rmcp does not speak.
+    pub(super) needs_old_task: bool,
 }
 
 /// Checks structured content against its schema.
@@ -73,6 +75,9 @@ impl Listed {
             hash,
             text,
             unsafe_because,
+            needs_old_task: tool
+                .pointer("/execution/taskSupport")
+                .is_some_and(|support| support == "required"),
         })
     }
 
