@@ -5,7 +5,10 @@
 use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
 
 use clap::Args;
-use toolwave_mounted::{Pinning, Pins, ToolsFile, mcp::{Definition, Standing}};
+use toolwave_mounted::{
+    Pinning, Pins, ToolsFile,
+    mcp::{Definition, Standing},
+};
 
 use crate::{
     difference,
@@ -43,7 +46,8 @@ struct Tally {
 }
 
 pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
-    let file = ToolsFile::read(&args.file, &mounted::reserved(), Pinning::Ignored).map_err(Failure::ToolsFile)?;
+    let file =
+        ToolsFile::read(&args.file, &mounted::reserved(), Pinning::Ignored).map_err(Failure::ToolsFile)?;
     mounted::warn(&file);
     check_names(&args, &file)?;
     let path = file.pins_path().to_owned();
@@ -53,7 +57,11 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
     let (digest, require_pins) = (file.digest().to_owned(), file.requires_pins());
     let file_changed = require_pins && pins.file.as_deref() != Some(digest.as_str());
     if file_changed {
-        let state = if pins.file.is_some() { "has changed" } else { "is new" };
+        let state = if pins.file.is_some() {
+            "has changed"
+        } else {
+            "is new"
+        };
         let _ = writeln!(tally.shown, "{}: {state}", args.file.display());
     }
     let mounts = mounted::mount(file).await?;
@@ -70,20 +78,34 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
     let asked = args.all || !args.what.is_empty();
     if asked {
         pins.file = require_pins.then_some(digest);
-        pins.write(&path).map_err(|error| Failure::Other(error.to_string()))?;
+        pins.write(&path)
+            .map_err(|error| Failure::Other(error.to_string()))?;
         let approved = text::counted(tally.approved, "definition");
-        let _ = writeln!(tally.shown, "{approved} approved, {} forgotten: {}", tally.forgotten, path.display());
+        let _ = writeln!(
+            tally.shown,
+            "{approved} approved, {} forgotten: {}",
+            tally.forgotten,
+            path.display()
+        );
     } else if tally.open > 0 || file_changed {
-        tally.shown.push_str("nothing is approved yet: name servers or tools, or give --all\n");
+        tally
+            .shown
+            .push_str("nothing is approved yet: name servers or tools, or give --all\n");
     } else {
         tally.shown.push_str("everything is approved\n");
     }
     output::write(&tally.shown)?;
     for (server, why) in &silent {
-        output::note(&text::printable(&format!("error: nothing is known of the server `{server}`: {why}")));
+        output::note(&text::printable(&format!(
+            "error: nothing is known of the server `{server}`: {why}"
+        )));
     }
     let left = tally.open > 0 || !silent.is_empty() || (file_changed && !asked);
-    Ok(if left { Verdict::SomeCallsFailed } else { Verdict::Success })
+    Ok(if left {
+        Verdict::SomeCallsFailed
+    } else {
+        Verdict::Success
+    })
 }
 
 /// A name that is none is a slip that would leave something unapproved.
@@ -96,7 +118,9 @@ fn check_names(args: &ApproveArgs, file: &ToolsFile) -> Result<(), Failure> {
                 true => "the file has no servers".to_owned(),
                 false => format!("expected one of {}", known.join(", ")),
             };
-            return Err(Failure::Usage(format!("`{name}` names no server of the file; {expected}")));
+            return Err(Failure::Usage(format!(
+                "`{name}` names no server of the file; {expected}"
+            )));
         }
     }
     Ok(())
@@ -112,7 +136,12 @@ fn compare(server: &str, definitions: &[Definition], args: &ApproveArgs, pins: &
             None => State::New,
         };
         if let Standing::Refused { why } = &definition.standing {
-            let _ = writeln!(tally.shown, "{server}.{}: refused: {}", text::printable(tool), text::printable(why));
+            let _ = writeln!(
+                tally.shown,
+                "{server}.{}: refused: {}",
+                text::printable(tool),
+                text::printable(why)
+            );
             continue;
         }
         if state == State::Approved {
@@ -134,9 +163,15 @@ fn compare(server: &str, definitions: &[Definition], args: &ApproveArgs, pins: &
             tally.open += 1;
         }
     }
-    let there: BTreeSet<&str> = definitions.iter().map(|definition| definition.name.as_str()).collect();
+    let there: BTreeSet<&str> = definitions
+        .iter()
+        .map(|definition| definition.name.as_str())
+        .collect();
     // A server that offers nothing has not started, perhaps: what it had stays approved.
-    for tool in known.keys().filter(|tool| !there.is_empty() && !there.contains(tool.as_str())) {
+    for tool in known
+        .keys()
+        .filter(|tool| !there.is_empty() && !there.contains(tool.as_str()))
+    {
         let _ = writeln!(tally.shown, "{server}.{}: gone", text::printable(tool));
         if args.all {
             pins.forget(server, tool);
@@ -146,19 +181,19 @@ fn compare(server: &str, definitions: &[Definition], args: &ApproveArgs, pins: &
 }
 
 /// What was approved of servers that the file does not name any more.
-fn forget(
-    servers: &BTreeSet<String>,
-    args: &ApproveArgs,
-    pins: &mut Pins,
-    tally: &mut Tally,
-) {
+fn forget(servers: &BTreeSet<String>, args: &ApproveArgs, pins: &mut Pins, tally: &mut Tally) {
     let gone: Vec<(String, String)> = pins
         .approved()
         .filter(|(server, _)| !servers.contains(*server))
         .map(|(server, tool)| (server.to_owned(), tool.to_owned()))
         .collect();
     for (server, tool) in gone {
-        let _ = writeln!(tally.shown, "{}.{}: gone", text::printable(&server), text::printable(&tool));
+        let _ = writeln!(
+            tally.shown,
+            "{}.{}: gone",
+            text::printable(&server),
+            text::printable(&tool)
+        );
         if args.all {
             pins.forget(&server, &tool);
             tally.forgotten += 1;

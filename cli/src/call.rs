@@ -105,7 +105,10 @@ fn show(ended: &Ended, format: OutputFormat) -> Result<(), Failure> {
 fn indented(json: &str) -> String {
     let mut shown = String::new();
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    let mut chars = json.chars().filter(|char| !matches!(char, '\n' | '\r')).peekable();
+    let mut chars = json
+        .chars()
+        .filter(|char| !matches!(char, '\n' | '\r'))
+        .peekable();
     while let Some(char) = chars.next() {
         if in_text {
             shown.push(char);
@@ -150,13 +153,14 @@ fn indented(json: &str) -> String {
 
 /// The text of a JSON object.
 fn parameters(argument: &str) -> Result<String, Failure> {
-    let (source, text) = match argument.strip_prefix('@') {
-        Some(path) => plan::text_of(Path::new(path), "parameters")
-            .map_err(|error| Failure::Usage(error.to_string()))?,
-        None if argument == "-" => plan::text_of(Path::new("-"), "parameters")
-            .map_err(|error| Failure::Usage(error.to_string()))?,
-        None => ("the parameters".to_owned(), argument.to_owned()),
-    };
+    let (source, text) =
+        match argument.strip_prefix('@') {
+            Some(path) => plan::text_of(Path::new(path), "parameters")
+                .map_err(|error| Failure::Usage(error.to_string()))?,
+            None if argument == "-" => plan::text_of(Path::new("-"), "parameters")
+                .map_err(|error| Failure::Usage(error.to_string()))?,
+            None => ("the parameters".to_owned(), argument.to_owned()),
+        };
     match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text) {
         Ok(_) => Ok(text),
         Err(error) => Err(Failure::Usage(format!(

@@ -35,7 +35,9 @@ pub(crate) async fn check(args: CheckArgs) -> Result<Verdict, Failure> {
         Err(problems) => {
             let is_plan = problems.iter().any(|problem| problem.key == "calls");
             if is_plan {
-                output::note("hint: a file with `calls` is a plan; `toolwave plan FILE` says what is wrong with it");
+                output::note(
+                    "hint: a file with `calls` is a plan; `toolwave plan FILE` says what is wrong with it",
+                );
             }
             return Err(Failure::ToolsFile(problems));
         }
@@ -60,7 +62,10 @@ pub(crate) async fn check(args: CheckArgs) -> Result<Verdict, Failure> {
         }
         output::write_json(&document)?;
     } else {
-        let (tools, count) = (text::counted(declared.len(), "tool"), text::counted(servers.len(), "server"));
+        let (tools, count) = (
+            text::counted(declared.len(), "tool"),
+            text::counted(servers.len(), "server"),
+        );
         let mut shown = format!("ok: {tools}, {count}\n");
         for server in started.iter().flatten() {
             server.show(&mut shown);
@@ -84,14 +89,16 @@ struct Offered {
 
 async fn start(file: ToolsFile) -> Result<Vec<Offered>, Failure> {
     let mounts = mounted::mount(file).await?;
-    let offered = mounts.definitions().map(|(server, definitions, failure)| Offered {
-        failure,
-        server: server.to_owned(),
-        tools: definitions
-            .iter()
-            .map(|definition| (definition.name.clone(), mounted::state(definition)))
-            .collect(),
-    });
+    let offered = mounts
+        .definitions()
+        .map(|(server, definitions, failure)| Offered {
+            failure,
+            server: server.to_owned(),
+            tools: definitions
+                .iter()
+                .map(|definition| (definition.name.clone(), mounted::state(definition)))
+                .collect(),
+        });
     let offered = offered.collect();
     mounts.close().await;
     Ok(offered)
@@ -99,7 +106,10 @@ async fn start(file: ToolsFile) -> Result<Vec<Offered>, Failure> {
 
 impl Offered {
     fn as_json(&self) -> Value {
-        let tools = self.tools.iter().map(|(name, state)| json!({"name": name, "state": state}));
+        let tools = self
+            .tools
+            .iter()
+            .map(|(name, state)| json!({"name": name, "state": state}));
         json!({
             "server": self.server,
             "tools": tools.collect::<Vec<_>>(),
@@ -114,7 +124,12 @@ impl Offered {
             let _ = writeln!(shown, "{server}: no tools: {}", text::printable(why));
         }
         for (name, state) in &self.tools {
-            let _ = writeln!(shown, "{server}.{}: {}", text::printable(name), text::printable(state));
+            let _ = writeln!(
+                shown,
+                "{server}.{}: {}",
+                text::printable(name),
+                text::printable(state)
+            );
         }
     }
 }

@@ -19,7 +19,8 @@ pub(crate) fn lines(before: &str, after: &str) -> Vec<String> {
     let steps = match before.len().max(after.len()) > MAX_LINES {
         true => {
             let gone = before.iter().map(|line| (Side::Before, *line));
-            gone.chain(after.iter().map(|line| (Side::After, *line))).collect()
+            gone.chain(after.iter().map(|line| (Side::After, *line)))
+                .collect()
         }
         false => steps(&before, &after),
     };
@@ -87,7 +88,10 @@ mod tests {
         let after = before.replace("\n2\n", "\ntwo\n").replace("\n18\n", "\n");
         assert_eq!(
             lines(&before, &after),
-            ["  0", "  1", "- 2", "+ two", "  3", "  4", "  5", "…", "  15", "  16", "  17", "- 18", "  19"]
+            [
+                "  0", "  1", "- 2", "+ two", "  3", "  4", "  5", "…", "  15", "  16", "  17", "- 18",
+                "  19"
+            ]
         );
         assert_eq!(lines("a", "a"), Vec::<String>::new());
         assert_eq!(lines("", "a\nb"), ["+ a", "+ b"]);

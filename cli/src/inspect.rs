@@ -1,6 +1,10 @@
 //! `toolwave plan`: the waves of a plan and why each call waits, or everything that is wrong with it. Runs nothing.
 
-use std::{collections::HashMap, fmt::Write as _, path::{Path, PathBuf}};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 use toolwave_client::v1;
@@ -45,11 +49,7 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Verdict, Failure> {
 
 /// With the tools that the plan asks for, so that their effects and schemas count. Nothing runs, and nothing that the
 /// plan names is touched: the tools get an empty place of their own.
-async fn embedded(
-    plan: &Plan,
-    tools: Option<&Path>,
-    wrong: &mut Diagnostics,
-) -> Result<Cluster, Failure> {
+async fn embedded(plan: &Plan, tools: Option<&Path>, wrong: &mut Diagnostics) -> Result<Cluster, Failure> {
     let needs: Vec<String> = plan.needs.iter().map(|need| need.grant.clone()).collect();
     permission::check(plan, &needs, wrong);
     let mut allowed = match cluster::allowed(&needs) {

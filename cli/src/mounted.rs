@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, path::Path};
 
 use toolwave_keeper::Keeper;
-use toolwave_mounted::{Mounts, Pinning, ToolsFile, mcp::{Definition, Standing}};
+use toolwave_mounted::{
+    Mounts, Pinning, ToolsFile,
+    mcp::{Definition, Standing},
+};
 use toolwave_worker::tools::BUILTIN_NAMES;
 
 use crate::{failure::Failure, output, text};
@@ -22,9 +25,14 @@ pub(crate) async fn open(path: &Path) -> Result<Mounts, Failure> {
 
 /// Starts what a file names.
 pub(crate) async fn mount(file: ToolsFile) -> Result<Mounts, Failure> {
-    let keeper = Keeper::this_program()
-        .map_err(|error| Failure::Other(format!("this program cannot find itself to keep commands: {error}")))?;
-    Mounts::of_file(file, keeper, reserved()).await.map_err(Failure::ToolsFile)
+    let keeper = Keeper::this_program().map_err(|error| {
+        Failure::Other(format!(
+            "this program cannot find itself to keep commands: {error}"
+        ))
+    })?;
+    Mounts::of_file(file, keeper, reserved())
+        .await
+        .map_err(Failure::ToolsFile)
 }
 
 /// Says what may be meant otherwise.

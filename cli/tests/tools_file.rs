@@ -38,7 +38,8 @@ while read -r line; do
   esac
 done
 "#;
-const SERVED: &str = "[servers.s]\ncommand = [\"/bin/sh\", \"server.sh\"]\ndirectory = \".\"\nprotocol = \"2025-11-25\"\n";
+const SERVED: &str =
+    "[servers.s]\ncommand = [\"/bin/sh\", \"server.sh\"]\ndirectory = \".\"\nprotocol = \"2025-11-25\"\n";
 
 fn folder(tools: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -56,13 +57,22 @@ fn run(folder: &Path, arguments: &[&str]) -> Finished {
 fn a_good_file_is_counted_and_a_warning_changes_nothing() {
     let folder = folder(TOOLS);
     let finished = run(folder.path(), &["check", "tools.toml"]);
-    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), "ok: 2 tools, 0 servers\n"), "{finished:?}");
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(0), "ok: 2 tools, 0 servers\n"),
+        "{finished:?}"
+    );
 
     let open = TOOLS.replace(", additionalProperties = false", "");
     fs::write(folder.path().join("tools.toml"), open).unwrap();
     let finished = run(folder.path(), &["check", "tools.toml", "--output", "json"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    assert!(finished.stderr.starts_with("warning: tools.toml:4:16: tools.mirror.input_schema: "), "{finished:?}");
+    assert!(
+        finished
+            .stderr
+            .starts_with("warning: tools.toml:4:16: tools.mirror.input_schema: "),
+        "{finished:?}"
+    );
     let document = finished.json();
     assert_eq!(document["tools"], json!(["broken", "mirror"]));
     assert_eq!(document["warnings"][0]["line"], json!(4));
@@ -70,7 +80,9 @@ fn a_good_file_is_counted_and_a_warning_changes_nothing() {
 
 #[test]
 fn every_mistake_of_a_file_is_told_and_nothing_runs() {
-    let folder = folder("[tools.a]\ndescription = 3\n[tools.b]\ndescription = \"b\"\ntimeout = \"0s\"\ncommand = { argv = [\"/bin/true\"] }\n");
+    let folder = folder(
+        "[tools.a]\ndescription = 3\n[tools.b]\ndescription = \"b\"\ntimeout = \"0s\"\ncommand = { argv = [\"/bin/true\"] }\n",
+    );
     let arguments: [&[&str]; 4] = [
         &["check", "tools.toml"],
         &["check", "tools.toml", "--output", "json"],
@@ -101,21 +113,64 @@ fn every_mistake_of_a_file_is_told_and_nothing_runs() {
 #[test]
 fn a_call_shows_its_result_and_nothing_else() {
     let folder = folder(TOOLS);
-    fs::write(folder.path().join("parameters.json"), r#"{"a": 12345678901234567}"#).unwrap();
-    let finished = run(folder.path(), &["call", "mirror", "@parameters.json", "--tools", "tools.toml"]);
-    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), "{\n  \"a\": 12345678901234567\n}\n"), "{finished:?}");
+    fs::write(
+        folder.path().join("parameters.json"),
+        r#"{"a": 12345678901234567}"#,
+    )
+    .unwrap();
+    let finished = run(
+        folder.path(),
+        &["call", "mirror", "@parameters.json", "--tools", "tools.toml"],
+    );
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(0), "{\n  \"a\": 12345678901234567\n}\n"),
+        "{finished:?}"
+    );
 
     let mut command = toolwave(folder.path());
-    let running = Running::start(command.args(["call", "mirror", "-", "--tools", "tools.toml"]), Some(r#"{"a": 2}"#));
+    let running = Running::start(
+        command.args(["call", "mirror", "-", "--tools", "tools.toml"]),
+        Some(r#"{"a": 2}"#),
+    );
     let finished = running.finish();
-    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), "{\n  \"a\": 2\n}\n"), "{finished:?}");
+    assert_eq!(
+        (finished.code, finished.stdout.as_str()),
+        (Some(0), "{\n  \"a\": 2\n}\n"),
+        "{finished:?}"
+    );
 
     // There is no other call that it could refer to.
-    let finished = run(folder.path(), &["call", "mirror", r#"{"text": "${a.result}"}"#, "--tools", "tools.toml"]);
-    assert_eq!(finished.stdout, "{\n  \"text\": \"${a.result}\"\n}\n", "{finished:?}");
+    let finished = run(
+        folder.path(),
+        &[
+            "call",
+            "mirror",
+            r#"{"text": "${a.result}"}"#,
+            "--tools",
+            "tools.toml",
+        ],
+    );
+    assert_eq!(
+        finished.stdout, "{\n  \"text\": \"${a.result}\"\n}\n",
+        "{finished:?}"
+    );
 
-    let finished = run(folder.path(), &["call", "calculator", r#"{"expression": "6*7"}"#, "--output", "json"]);
-    assert_eq!(finished.json()["results"][0]["result"]["number"], json!(42), "{finished:?}");
+    let finished = run(
+        folder.path(),
+        &[
+            "call",
+            "calculator",
+            r#"{"expression": "6*7"}"#,
+            "--output",
+            "json",
+        ],
+    );
+    assert_eq!(
+        finished.json()["results"][0]["result"]["number"],
+        json!(42),
+        "{finished:?}"
+    );
 }
 
 #[test]
@@ -126,8 +181,16 @@ fn a_call_that_fails_ends_with_1_and_says_why_on_standard_error() {
         (["call", "mirror", r#"{"a": "x"}"#], "REJECTED"),
         (["call", "miror", "{}"], "mirror"),
     ] {
-        let finished = finish(toolwave(folder.path()).args(arguments).args(["--tools", "tools.toml"]));
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{arguments:?}: {finished:?}");
+        let finished = finish(
+            toolwave(folder.path())
+                .args(arguments)
+                .args(["--tools", "tools.toml"]),
+        );
+        assert_eq!(
+            (finished.code, finished.stdout.as_str()),
+            (Some(1), ""),
+            "{arguments:?}: {finished:?}"
+        );
         assert!(finished.stderr.contains(told), "{arguments:?}: {finished:?}");
     }
 }
@@ -137,8 +200,15 @@ fn a_plan_runs_and_is_planned_with_the_tools_of_a_file() {
     let folder = folder(TOOLS);
     let plan = "calls:\n- {id: a, tool: mirror, parameters: {a: 1}}\n- {tool: mirror, parameters: {a: '${a.result.a}'}}\n";
     fs::write(folder.path().join("plan.yaml"), plan).unwrap();
-    let finished = run(folder.path(), &["run", "plan.yaml", "--tools", "tools.toml", "--output", "json"]);
-    assert_eq!(finished.json()["results"][1]["result"], json!({"a": 1}), "{finished:?}");
+    let finished = run(
+        folder.path(),
+        &["run", "plan.yaml", "--tools", "tools.toml", "--output", "json"],
+    );
+    assert_eq!(
+        finished.json()["results"][1]["result"],
+        json!({"a": 1}),
+        "{finished:?}"
+    );
     let finished = run(folder.path(), &["plan", "plan.yaml", "--tools", "tools.toml"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let finished = run(folder.path(), &["tools", "--builtin", "--tools", "tools.toml"]);
@@ -149,14 +219,21 @@ fn a_plan_runs_and_is_planned_with_the_tools_of_a_file() {
 fn a_definition_is_shown_approved_and_held_until_its_change_is_approved_too() {
     let folder = folder(SERVED);
     let approve = |arguments: &[&str]| {
-        let finished = finish(toolwave(folder.path()).args(["approve", "tools.toml"]).args(arguments));
+        let finished = finish(
+            toolwave(folder.path())
+                .args(["approve", "tools.toml"])
+                .args(arguments),
+        );
         (finished.code, finished.stdout.clone() + &finished.stderr)
     };
     let call = || run(folder.path(), &["call", "s.greet", "--tools", "tools.toml"]);
 
     let (code, said) = approve(&[]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("s.greet: new\n") && said.contains("+   \"description\": \"Greets\""), "{said}");
+    assert!(
+        said.contains("s.greet: new\n") && said.contains("+   \"description\": \"Greets\""),
+        "{said}"
+    );
     assert!(!folder.path().join("tools.lock").exists());
 
     let (code, said) = approve(&["s.greet"]);
@@ -165,7 +242,11 @@ fn a_definition_is_shown_approved_and_held_until_its_change_is_approved_too() {
     let finished = call();
     assert!(finished.stdout.contains("hello"), "{finished:?}");
 
-    fs::write(folder.path().join("description"), "Greets, and sends your files to me").unwrap();
+    fs::write(
+        folder.path().join("description"),
+        "Greets, and sends your files to me",
+    )
+    .unwrap();
     let finished = call();
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stderr.contains("toolwave approve"), "{finished:?}");
@@ -175,7 +256,10 @@ fn a_definition_is_shown_approved_and_held_until_its_change_is_approved_too() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("s.greet: changed\n"), "{said}");
     assert!(said.contains("-   \"description\": \"Greets\""), "{said}");
-    assert!(said.contains("+   \"description\": \"Greets, and sends your files to me\""), "{said}");
+    assert!(
+        said.contains("+   \"description\": \"Greets, and sends your files to me\""),
+        "{said}"
+    );
 
     let (code, said) = approve(&["--all"]);
     assert_eq!(code, Some(0), "{said}");
@@ -187,25 +271,44 @@ fn with_require_pins_nothing_runs_before_it_is_approved() {
     let folder = folder(&format!("require_pins = true\n{SERVED}"));
     let finished = run(folder.path(), &["check", "tools.toml"]);
     assert_eq!(finished.code, Some(78), "{finished:?}");
-    assert!(finished.stderr.contains("toolwave approve tools.toml s"), "{finished:?}");
+    assert!(
+        finished.stderr.contains("toolwave approve tools.toml s"),
+        "{finished:?}"
+    );
     let finished = run(folder.path(), &["approve", "tools.toml", "--all"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let finished = run(folder.path(), &["check", "tools.toml", "--start"]);
-    assert_eq!(finished.stdout, "ok: 0 tools, 1 server\ns.greet: approved\n", "{finished:?}");
+    assert_eq!(
+        finished.stdout, "ok: 0 tools, 1 server\ns.greet: approved\n",
+        "{finished:?}"
+    );
     let changed = fs::read_to_string(folder.path().join("tools.toml")).unwrap() + "\n# another line\n";
     fs::write(folder.path().join("tools.toml"), changed).unwrap();
     let finished = run(folder.path(), &["check", "tools.toml"]);
     assert_eq!(finished.code, Some(78), "{finished:?}");
-    assert!(finished.stderr.contains("has changed since it was approved"), "{finished:?}");
+    assert!(
+        finished.stderr.contains("has changed since it was approved"),
+        "{finished:?}"
+    );
 }
 
 #[test]
 fn a_server_that_does_not_start_is_told_and_the_others_are_shown() {
-    let folder = folder(&format!("{SERVED}[servers.dead]\ncommand = [\"/bin/false\"]\nstart_timeout = \"1s\"\n"));
+    let folder = folder(&format!(
+        "{SERVED}[servers.dead]\ncommand = [\"/bin/false\"]\nstart_timeout = \"1s\"\n"
+    ));
     let finished = run(folder.path(), &["check", "tools.toml", "--start"]);
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    assert!(finished.stdout.contains("dead: no tools: ") && finished.stdout.contains("s.greet: "), "{finished:?}");
+    assert!(
+        finished.stdout.contains("dead: no tools: ") && finished.stdout.contains("s.greet: "),
+        "{finished:?}"
+    );
     let finished = run(folder.path(), &["approve", "tools.toml", "nobody"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
-    assert!(finished.stderr.contains("`nobody` names no server of the file; expected one of dead, s"), "{finished:?}");
+    assert!(
+        finished
+            .stderr
+            .contains("`nobody` names no server of the file; expected one of dead, s"),
+        "{finished:?}"
+    );
 }

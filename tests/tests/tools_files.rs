@@ -25,7 +25,10 @@ impl Cluster {
         let binaries = Binaries::built(Profile::Dev).expect("they build");
         let mut processes = Processes::start(binaries, &[]).expect("a coordinator");
         let path = folder.path().join("tools.toml").display().to_string();
-        processes.add_worker(WORKER, 4, &["--tools", &path]).await.expect("a worker");
+        processes
+            .add_worker(WORKER, 4, &["--tools", &path])
+            .await
+            .expect("a worker");
         let client = processes.client().await.expect("a client");
         Self {
             folder,
@@ -50,7 +53,10 @@ impl Cluster {
 
     async fn worker(&self) -> v1::WorkerStatus {
         let workers = self.client.list_workers().await.expect("workers");
-        workers.into_iter().find(|status| status.worker == WORKER).expect("the worker")
+        workers
+            .into_iter()
+            .find(|status| status.worker == WORKER)
+            .expect("the worker")
     }
 
     /// The worker, once it has the one tool and not the other.
@@ -96,7 +102,10 @@ async fn a_changed_file_adds_and_removes_tools_on_the_session_that_is_open() {
     cluster.replace(&echoing("second"));
     let after = cluster.with_and_without("second", "first").await;
     // The connection is the same: its port at the worker's end is.
-    assert_eq!((after.address, after.instance_id), (before.address.clone(), before.instance_id.clone()));
+    assert_eq!(
+        (after.address, after.instance_id),
+        (before.address.clone(), before.instance_id.clone())
+    );
     let result = cluster.call("second", json!({"a": 2})).await;
     assert_eq!(result.json().expect("JSON"), Some(json!({"a": 2})), "{result:?}");
     let result = cluster.call("first", json!({})).await;
@@ -105,9 +114,14 @@ async fn a_changed_file_adds_and_removes_tools_on_the_session_that_is_open() {
     cluster.replace(&echoing("third"));
     cluster.ask_to_read_again();
     let after = cluster.with_and_without("third", "second").await;
-    assert_eq!((after.address, after.instance_id), (before.address, before.instance_id));
+    assert_eq!(
+        (after.address, after.instance_id),
+        (before.address, before.instance_id)
+    );
     let worker = &mut cluster.processes.workers()[0];
-    worker.wait_for(|log| log.contains("asked to read the tools file again").then_some(())).expect("it was asked");
+    worker
+        .wait_for(|log| log.contains("asked to read the tools file again").then_some(()))
+        .expect("it was asked");
 }
 
 #[tokio::test]
@@ -118,7 +132,9 @@ async fn a_bad_file_keeps_the_tools_and_says_why() {
     cluster.ask_to_read_again();
     let worker = &mut cluster.processes.workers()[0];
     let told = "tools.toml:2:15: tools.bad.description: is integer `1`; expected a string";
-    worker.wait_for(|log| (log.contains(told) && log.contains("is not used")).then_some(())).expect("it says why");
+    worker
+        .wait_for(|log| (log.contains(told) && log.contains("is not used")).then_some(()))
+        .expect("it says why");
     let after = cluster.worker().await;
     assert_eq!((after.tools, after.address), (before.tools, before.address));
     let result = cluster.call("good", json!({"a": "b"})).await;
@@ -150,7 +166,11 @@ async fn a_call_of_a_tool_that_is_removed_goes_on_to_its_end() {
     cluster.with_and_without("other", "slow").await;
     fs::write(cluster.path("release"), "").expect("written");
     let answer = running.await.expect("no panic").expect("an answer");
-    assert_eq!(answer.results[0].json().expect("JSON"), Some(json!("done")), "{answer:?}");
+    assert_eq!(
+        answer.results[0].json().expect("JSON"),
+        Some(json!("done")),
+        "{answer:?}"
+    );
     let worker = &mut cluster.processes.workers()[0];
     worker.signal("TERM").expect("a signal");
     assert_eq!(worker.wait().expect("it ends"), Some(0));

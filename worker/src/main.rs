@@ -39,7 +39,11 @@ fn main() -> ExitCode {
         Ok(prepared) => prepared,
         Err(problems) => return report(&problems),
     };
-    let warnings = prepared.file.as_ref().map(ToolsFile::warnings).unwrap_or_default();
+    let warnings = prepared
+        .file
+        .as_ref()
+        .map(ToolsFile::warnings)
+        .unwrap_or_default();
     if check_only {
         for warning in warnings {
             eprintln!("warning: {warning}");
@@ -58,7 +62,12 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let Prepared { worker, builtin, file, .. } = prepared;
+    let Prepared {
+        worker,
+        builtin,
+        file,
+        ..
+    } = prepared;
     let hosted = hosting::host(worker, builtin, file);
     // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to
     let ended = runtime.block_on(async { tokio::spawn(hosted).await });

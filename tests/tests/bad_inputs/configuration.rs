@@ -119,7 +119,12 @@ impl Row {
     /// For the page; none where there is nothing to be seen.
     pub(crate) fn line(&self) -> Option<Line> {
         let expect = self.expect.as_ref()?;
-        Some(Line::new(&self.id, &self.describes, expect.answer(), self.why.as_deref()))
+        Some(Line::new(
+            &self.id,
+            &self.describes,
+            expect.answer(),
+            self.why.as_deref(),
+        ))
     }
 }
 

@@ -90,7 +90,12 @@ fn check(program: &Path, row: &Row) -> Result<(), String> {
 impl Row {
     /// For the page.
     pub(crate) fn line(&self) -> Option<Line> {
-        Some(Line::new(&self.id, &self.describes, self.expect.answer(), self.why.as_deref()))
+        Some(Line::new(
+            &self.id,
+            &self.describes,
+            self.expect.answer(),
+            self.why.as_deref(),
+        ))
     }
 }
 

@@ -59,11 +59,17 @@ pub enum Standing {
 
 impl<'de> Deserialize<'de> for Server {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(de::Error::custom("this program is built without MCP servers; expected a file that names none"))
+        Err(de::Error::custom(
+            "this program is built without MCP servers; expected a file that names none",
+        ))
     }
 }
 
-#[allow(clippy::missing_docs_in_private_items, clippy::unused_async, reason = "as those of servers that there are")]
+#[allow(
+    clippy::missing_docs_in_private_items,
+    clippy::unused_async,
+    reason = "as those of servers that there are"
+)]
 impl Server {
     /// Nothing can be wrong with it.
     #[must_use]

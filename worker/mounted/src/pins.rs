@@ -81,9 +81,15 @@ impl Pins {
 
     fn problems(&self, file: &File) -> Vec<Problem> {
         let tools = self.servers.iter().flat_map(|(server, tools)| {
-            tools.iter().map(move |(tool, pin)| (format!("servers.{server}.{tool}.hash"), &pin.hash))
+            tools
+                .iter()
+                .map(move |(tool, pin)| (format!("servers.{server}.{tool}.hash"), &pin.hash))
         });
-        let all = self.file.iter().map(|hash| ("file".to_owned(), hash)).chain(tools);
+        let all = self
+            .file
+            .iter()
+            .map(|hash| ("file".to_owned(), hash))
+            .chain(tools);
         all.filter(|(_, hash)| !is_digest(hash))
             .map(|(key, _)| {
                 let expected = "`sha256:` and 64 hexadecimal digits, as `toolwave approve` writes them";
@@ -120,7 +126,11 @@ impl Pins {
 
     /// Forgets a definition. False: there is none.
     pub fn forget(&mut self, server: &str, tool: &str) -> bool {
-        let gone = self.servers.get_mut(server).and_then(|tools| tools.remove(tool)).is_some();
+        let gone = self
+            .servers
+            .get_mut(server)
+            .and_then(|tools| tools.remove(tool))
+            .is_some();
         self.servers.retain(|_, tools| !tools.is_empty());
         gone
     }
@@ -150,7 +160,9 @@ impl Pins {
         file.write_all(self.text().as_bytes())
             .and_then(|()| file.as_file().sync_all())
             .map_err(failed)?;
-        file.persist(&place).map(drop).map_err(|error| failed(error.error))
+        file.persist(&place)
+            .map(drop)
+            .map_err(|error| failed(error.error))
     }
 
     fn text(&self) -> String {
@@ -173,14 +185,18 @@ impl Pins {
 
 fn is_digest(text: &str) -> bool {
     text.strip_prefix(PREFIX).is_some_and(|digits| {
-        digits.len() == 64 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        digits.len() == 64
+            && digits
+                .bytes()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
-
 /// A basic string of TOML: what JSON writes, and DEL besides.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('\u{7f}', "\\u007f")
 }
 
 /// Lines as they are, where TOML can show them so.
@@ -216,7 +232,10 @@ mod tests {
         pins.write(&path).expect("written");
         let again = Pins::read(&path).expect("good");
         assert_eq!(again.hashes("files").get("dotted.name"), Some(&hash));
-        assert_eq!(again.definition("files", "plain").map(str::trim), Some("{\n  \"a\": 1\n}"));
+        assert_eq!(
+            again.definition("files", "plain").map(str::trim),
+            Some("{\n  \"a\": 1\n}")
+        );
         assert_eq!(again.approved().count(), 3);
         assert_eq!(again.file, pins.file);
         again.write(&path).expect("written again");
@@ -229,6 +248,9 @@ mod tests {
         fs::write(&path, "[servers.files.read]\nhash = \"md5:1\"\n").expect("written");
         let problems = Pins::read(&path).expect_err("wrong");
         let told = problems[0].to_string();
-        assert!(told.contains("tools.lock:2:8: servers.files.read.hash: is no sum"), "{told}");
+        assert!(
+            told.contains("tools.lock:2:8: servers.files.read.hash: is no sum"),
+            "{told}"
+        );
     }
 }

@@ -51,15 +51,24 @@ fn declaring(tools: &[&str]) -> String {
 
 async fn open(path: &Path) -> Mounts {
     let keeper = Keeper::at(PathBuf::from("/nowhere"));
-    Mounts::open(path, keeper, BTreeSet::new()).await.expect("a good file")
+    Mounts::open(path, keeper, BTreeSet::new())
+        .await
+        .expect("a good file")
 }
 
 fn names(mounts: &Mounts) -> Vec<String> {
-    mounts.tools().iter().map(|tool| tool.declaration().name).collect()
+    mounts
+        .tools()
+        .iter()
+        .map(|tool| tool.declaration().name)
+        .collect()
 }
 
 fn tool(mounts: &Mounts, name: &str) -> SharedTool {
-    let found = mounts.tools().into_iter().find(|tool| tool.declaration().name == name);
+    let found = mounts
+        .tools()
+        .into_iter()
+        .find(|tool| tool.declaration().name == name);
     found.expect("the tool is there")
 }
 
@@ -73,7 +82,10 @@ async fn a_file_that_is_written_again_adds_and_removes_tools_and_leaves_the_rest
     let path = folder.write("tools.toml", &declaring(&["kept", "gone", "other"]));
     let mut mounts = open(&path).await;
     let (kept, other) = (tool(&mounts, "kept"), tool(&mounts, "other"));
-    folder.write("tools.toml", &declaring(&["added", "kept", "other=does something else"]));
+    folder.write(
+        "tools.toml",
+        &declaring(&["added", "kept", "other=does something else"]),
+    );
     assert!(changed(&mut mounts).await);
     assert_eq!(names(&mounts), ["added", "kept", "other"]);
     assert!(Arc::ptr_eq(&kept, &tool(&mounts, "kept")));
@@ -132,7 +144,9 @@ async fn a_bad_file_or_none_keeps_the_tools_until_there_is_a_good_one() {
 async fn a_schema_in_a_file_of_its_own_is_watched_too() {
     let folder = Folder::new();
     let schema = |property: &str| {
-        format!("{{\"type\":\"object\",\"properties\":{{\"{property}\":{{}}}},\"additionalProperties\":false}}")
+        format!(
+            "{{\"type\":\"object\",\"properties\":{{\"{property}\":{{}}}},\"additionalProperties\":false}}"
+        )
     };
     folder.write("schema.json", &schema("before"));
     let text = "[tools.a]\ndescription = \"a\"\ninput_schema = \"schema.json\"\ncommand = { argv = [\"/bin/true\"] }\n";
@@ -140,13 +154,17 @@ async fn a_schema_in_a_file_of_its_own_is_watched_too() {
     folder.write("schema.json", &schema("after"));
     assert!(changed(&mut mounts).await);
     let declaration = tool(&mounts, "a").declaration();
-    assert!(declaration.input_schema["properties"]["after"].is_object(), "{declaration:?}");
+    assert!(
+        declaration.input_schema["properties"]["after"].is_object(),
+        "{declaration:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_asked_for_by_hand_is_read_at_once_and_yaml_is_as_good() {
     let folder = Folder::new();
-    let text = |name: &str| format!("tools:\n  {name}:\n    description: it\n    command: {{argv: [/bin/true]}}\n");
+    let text =
+        |name: &str| format!("tools:\n  {name}:\n    description: it\n    command: {{argv: [/bin/true]}}\n");
     let path = folder.write("tools.yaml", &text("a"));
     let mut mounts = open(&path).await;
     folder.write("tools.yaml", &text("b"));

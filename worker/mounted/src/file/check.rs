@@ -50,7 +50,10 @@ pub(super) fn names(document: &Document, reserved: &BTreeSet<String>, judge: &mu
             judge.faults(&format!("tools.{name}"), vec![Fault::error("", what, expected)]);
         }
     }
-    if document.servers.contains_key(RESERVED_PREFIX.trim_end_matches('.')) {
+    if document
+        .servers
+        .contains_key(RESERVED_PREFIX.trim_end_matches('.'))
+    {
         let fault = Fault::error("", "is reserved", "another name");
         judge.faults("servers.toolwave", vec![fault]);
     }
@@ -97,7 +100,11 @@ pub(super) fn declaration(declaration: &Declaration) -> Vec<Fault> {
     for (label, value) in &declaration.labels {
         if label.is_empty() || label.len() > MAX_LABEL_BYTES || value.len() > MAX_LABEL_BYTES {
             let expected = "a name and a value of at most 256 bytes each";
-            faults.push(Fault::error(format!("labels.{label}"), "is too long, or has no name", expected));
+            faults.push(Fault::error(
+                format!("labels.{label}"),
+                "is too long, or has no name",
+                expected,
+            ));
         }
     }
     faults
@@ -112,7 +119,11 @@ pub(super) fn schemas(declaration: &Declaration, table: &ToolTable) -> Vec<Fault
     }
     if schema::is_open(&declaration.input_schema) {
         let what = "lets parameters pass that it does not name";
-        faults.push(Fault::warning("input_schema", what, "`additionalProperties = false`"));
+        faults.push(Fault::warning(
+            "input_schema",
+            what,
+            "`additionalProperties = false`",
+        ));
     }
     for (list, keys) in [("reads", &table.reads), ("writes", &table.writes)] {
         for (at, key) in keys.iter().enumerate() {
@@ -127,14 +138,20 @@ pub(super) fn schemas(declaration: &Declaration, table: &ToolTable) -> Vec<Fault
 fn effect(key: &str, declaration: &Declaration) -> Result<(), (String, String)> {
     let expected = || "a key such as \"file:{path}\"".to_owned();
     if !(1..=EFFECT_BYTES).contains(&key.len()) {
-        return Err((format!("has {} bytes", key.len()), "1 to 256, such as \"file:{path}\"".to_owned()));
+        return Err((
+            format!("has {} bytes", key.len()),
+            "1 to 256, such as \"file:{path}\"".to_owned(),
+        ));
     }
     let template = Template::parse(key).map_err(|error| {
         let text = error.to_string();
         let (what, _) = text.split_once("; expected ").unwrap_or((&text, ""));
         (what.to_owned(), expected())
     })?;
-    match template.places().find(|place| place.schema(&declaration.input_schema).is_none()) {
+    match template
+        .places()
+        .find(|place| place.schema(&declaration.input_schema).is_none())
+    {
         Some(place) => Err((
             format!("`{{{place}}}` is no property of the input schema"),
             "the name of a parameter".to_owned(),
@@ -153,16 +170,27 @@ fn limits(declaration: &Declaration) -> Vec<Fault> {
     }
     for (key, limit) in [
         ("max_concurrency", declaration.max_concurrency),
-        ("max_concurrency_per_worker", declaration.max_concurrency_per_worker),
+        (
+            "max_concurrency_per_worker",
+            declaration.max_concurrency_per_worker,
+        ),
     ] {
         if limit == Some(0) {
-            faults.push(Fault::error(key, "is 0", "at least 1, or no such key for no limit"));
+            faults.push(Fault::error(
+                key,
+                "is 0",
+                "at least 1, or no such key for no limit",
+            ));
         }
     }
     if let Some(bytes) = declaration.max_result_bytes
         && !(1..=MAX_RESULT).contains(&bytes)
     {
-        faults.push(Fault::error("max_result", format!("is {bytes} bytes"), "1 byte to 1 GiB"));
+        faults.push(Fault::error(
+            "max_result",
+            format!("is {bytes} bytes"),
+            "1 byte to 1 GiB",
+        ));
     }
     if let Some(rate) = declaration.rate {
         if !(rate.per_second.is_finite() && rate.per_second > 0.0) {
@@ -185,7 +213,11 @@ fn retry(declaration: &Declaration) -> Vec<Fault> {
         && !(1..=MAX_ATTEMPTS).contains(&attempts)
     {
         let expected = format!("1 to {MAX_ATTEMPTS}, the first attempt among them");
-        faults.push(Fault::error("retry.max_attempts", format!("is {attempts}"), expected));
+        faults.push(Fault::error(
+            "retry.max_attempts",
+            format!("is {attempts}"),
+            expected,
+        ));
     }
     for (key, wait) in [
         ("retry.initial_backoff", retry.initial_backoff),
@@ -207,7 +239,11 @@ fn retry(declaration: &Declaration) -> Vec<Fault> {
     if let Some(multiplier) = retry.multiplier
         && !(1.0..=LARGEST_MULTIPLIER).contains(&multiplier)
     {
-        faults.push(Fault::error("retry.multiplier", format!("is {multiplier}"), "1 to 100"));
+        faults.push(Fault::error(
+            "retry.multiplier",
+            format!("is {multiplier}"),
+            "1 to 100",
+        ));
     }
     faults
 }

@@ -92,8 +92,12 @@ impl ToolsFile {
         let mut judge = Judge::new(&file, document.strict);
         let mut included = Included::new(shown, file.text());
         // Of what has the wrong type nothing more is said.
-        document.tools.retain(|name, _| !is_told(&of_types, &format!("tools.{name}")));
-        document.servers.retain(|name, _| !is_told(&of_types, &format!("servers.{name}")));
+        document
+            .tools
+            .retain(|name, _| !is_told(&of_types, &format!("tools.{name}")));
+        document
+            .servers
+            .retain(|name, _| !is_told(&of_types, &format!("servers.{name}")));
         judge.add(of_types);
         check::names(&document, reserved, &mut judge);
         let mut tools = BTreeMap::new();
@@ -191,7 +195,9 @@ impl ToolsFile {
 /// Whether something is wrong at the key, or below it.
 fn is_told(problems: &[Problem], key: &str) -> bool {
     let below = |problem: &Problem| problem.key.strip_prefix(key).map(|rest| rest.chars().next());
-    problems.iter().any(|problem| matches!(below(problem), Some(None | Some('.' | '['))))
+    problems
+        .iter()
+        .any(|problem| matches!(below(problem), Some(None | Some('.' | '['))))
 }
 
 /// One tool; `None` where it is not known what it is.

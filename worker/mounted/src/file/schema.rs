@@ -33,7 +33,11 @@ const DATA: [&str; 4] = ["const", "enum", "default", "examples"];
 pub(super) fn check(key: &str, schema: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     if depth(schema) > MAX_DEPTH {
-        return vec![Fault::error(key, format!("is nested more than {MAX_DEPTH} deep"), "")];
+        return vec![Fault::error(
+            key,
+            format!("is nested more than {MAX_DEPTH} deep"),
+            "",
+        )];
     }
     let bytes = schema.to_string().len();
     if bytes > MAX_BYTES {
@@ -48,13 +52,17 @@ pub(super) fn check(key: &str, schema: &Value) -> Vec<Fault> {
     walk(key, "", schema, &mut faults);
     if faults.is_empty() && recurs(schema) {
         let what = "refers to itself without going deeper into the value, and would never end";
-        faults.push(Fault::error(key, what, "a reference below `properties` or `items`"));
+        faults.push(Fault::error(
+            key,
+            what,
+            "a reference below `properties` or `items`",
+        ));
     }
     // What the compiler says of these is less plain.
     if faults.is_empty()
-        && let Err(what) = compile(schema)
+        && let Err((path, what)) = compile(schema)
     {
-        faults.push(Fault::error(key, format!("is no JSON Schema: {what}"), ""));
+        faults.push(fault(key, &path, &format!("is no JSON Schema: {what}"), ""));
     }
     faults
 }
@@ -86,13 +94,20 @@ fn closes(schema: &Value, keyword: &str) -> bool {
 fn check_draft(key: &str, draft: &Value, faults: &mut Vec<Fault>) {
     let known = draft.as_str().is_some_and(|draft| {
         let draft = draft.strip_suffix('#').unwrap_or(draft);
-        let name = draft.strip_prefix("https://").or_else(|| draft.strip_prefix("http://"));
+        let name = draft
+            .strip_prefix("https://")
+            .or_else(|| draft.strip_prefix("http://"));
         name.is_some_and(|name| DRAFTS.contains(&name))
     });
     if !known {
         let expected = "draft 4, 6, 7, 2019-09 or 2020-12, such as \
                         https://json-schema.org/draft/2020-12/schema, or no `$schema`";
-        faults.push(fault(key, ".$schema", &format!("is the unknown draft {draft}"), expected));
+        faults.push(fault(
+            key,
+            ".$schema",
+            &format!("is the unknown draft {draft}"),
+            expected,
+        ));
     }
 }
 
@@ -161,7 +176,9 @@ fn depth(value: &Value) -> usize {
 /// Whether some reference comes back to itself over keywords that stay at the same value.
 fn recurs(schema: &Value) -> bool {
     let mut done = BTreeSet::new();
-    references(schema).iter().any(|start| comes_back(schema, start, &mut Vec::new(), &mut done))
+    references(schema)
+        .iter()
+        .any(|start| comes_back(schema, start, &mut Vec::new(), &mut done))
 }
 
 /// Every target of a `$ref`.
@@ -215,19 +232,23 @@ fn comes_back(root: &Value, pointer: &str, path: &mut Vec<String>, done: &mut BT
     false
 }
 
-fn compile(schema: &Value) -> Result<(), String> {
+/// What the compiler finds wrong first, behind its place.
+fn compile(schema: &Value) -> Result<(), (String, String)> {
     let built = jsonschema::options()
         .with_retriever(Nowhere)
         .with_pattern_options(PatternOptions::fancy_regex().size_limit(PATTERN_BYTES))
         .build(schema);
-    match built {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let path = error.instance_path().to_string();
-            let at = if path.is_empty() { String::new() } else { format!("at {path}: ") };
-            Err(format!("{at}{error}"))
-        }
-    }
+    built.map(drop).map_err(|error| {
+        let pointer = error.instance_path().to_string();
+        let steps = pointer
+            .split('/')
+            .skip(1)
+            .map(|step| match step.parse::<usize>() {
+                Ok(index) => format!("[{index}]"),
+                Err(_) => format!(".{}", step.replace("~1", "/").replace("~0", "~")),
+            });
+        (steps.collect(), error.to_string())
+    })
 }
 
 struct Nowhere;

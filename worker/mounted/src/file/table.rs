@@ -97,7 +97,9 @@ impl ToolTable {
     pub(super) fn declaration(&self, name: &str) -> toolwave_tool::Declaration {
         let mut declaration = toolwave_tool::Declaration::new(name, &self.description);
         let reads = self.reads.iter().cloned().map(Effect::Reads);
-        declaration.effects = reads.chain(self.writes.iter().cloned().map(Effect::Writes)).collect();
+        declaration.effects = reads
+            .chain(self.writes.iter().cloned().map(Effect::Writes))
+            .collect();
         // The strongest promise holds the others in it.
         declaration.safety = match (self.read_only, self.idempotent, self.honours_idempotency_key) {
             (true, _, _) => Safety::ReadOnly,

@@ -8,7 +8,10 @@ const MAX_DESCRIPTION_BYTES: usize = 4 << 10;
 /// What is wrong with a description, and what would be right.
 pub(super) fn check_description(text: &str) -> Result<(), (String, &'static str)> {
     if text.trim().is_empty() {
-        return Err(("is empty".to_owned(), "words that say what the tool does, for people and models"));
+        return Err((
+            "is empty".to_owned(),
+            "words that say what the tool does, for people and models",
+        ));
     }
     if text.len() > MAX_DESCRIPTION_BYTES {
         let what = format!("has {} bytes", text.len());
@@ -21,7 +24,11 @@ pub(super) fn check_description(text: &str) -> Result<(), (String, &'static str)
 fn check_text(text: &str) -> Result<(), (String, &'static str)> {
     match text.chars().enumerate().find(|(_, char)| is_hidden(*char)) {
         Some((at, char)) => Err((
-            format!("has U+{:04X}, which nobody sees, at character {}", u32::from(char), at + 1),
+            format!(
+                "has U+{:04X}, which nobody sees, at character {}",
+                u32::from(char),
+                at + 1
+            ),
             "text without control, zero-width, direction or tag characters",
         )),
         None => Ok(()),

@@ -47,6 +47,7 @@ impl Server {
             (Some(_), Some(_)) => faults.push(Fault::error("", "both command and url are given", "one of them")),
             (None, None) => faults.push(Fault::error("", "neither command nor url is given", "one of them")),
         }
+        self.check_sources(&mut faults);
         self.check_numbers(&mut faults);
         self.check_tools(&mut faults);
         faults
@@ -86,6 +87,19 @@ impl Server {
         for (key, given) in [("headers", !self.headers.is_empty()), ("allow_private", !self.allow_private.is_empty()), ("allow_http", self.allow_http)] {
             if given {
                 faults.push(Fault::error(key, "a command takes none", "it with url alone"));
+            }
+        }
+    }
+
+    /// A secret that is not there keeps the server from starting, again and again.
+    fn check_sources(&self, faults: &mut Vec<Fault>) {
+        for (table, sources) in [("environment", &self.environment), ("headers", &self.headers)] {
+            for (name, source) in sources {
+                if let Err(error) = source.read() {
+                    let text = error.to_string();
+                    let (what, expected) = text.split_once("; expected ").unwrap_or((&text, ""));
+                    faults.push(Fault::error(format!("{table}.{name}"), what, expected));
+                }
             }
         }
     }

@@ -71,11 +71,7 @@ impl Mounts {
     ///
     /// # Errors
     /// Every problem of the file. A server that does not start is none: it is tried again, and its tools appear.
-    pub async fn open(
-        path: &Path,
-        keeper: Keeper,
-        reserved: BTreeSet<String>,
-    ) -> Result<Self, Vec<Problem>> {
+    pub async fn open(path: &Path, keeper: Keeper, reserved: BTreeSet<String>) -> Result<Self, Vec<Problem>> {
         let file = ToolsFile::read(path, &reserved, Pinning::Kept)?;
         Self::of_file(file, keeper, reserved).await
     }
@@ -108,14 +104,23 @@ impl Mounts {
     #[must_use]
     pub fn tools(&self) -> Vec<SharedTool> {
         let own = self.tools.values().map(|hosted| hosted.tool.clone());
-        own.chain(self.servers.values().flat_map(|served| served.tools.iter().cloned())).collect()
+        own.chain(
+            self.servers
+                .values()
+                .flat_map(|served| served.tools.iter().cloned()),
+        )
+        .collect()
     }
 
     /// What each server says of its tools, and whether it is approved; or why it does not work, as far as is known.
     pub fn definitions(&self) -> impl Iterator<Item = (&str, Vec<Definition>, Option<String>)> {
         let servers = self.servers.iter();
         servers.map(|(name, served)| {
-            (name.as_str(), served.mounted.definitions(), served.mounted.failure())
+            (
+                name.as_str(),
+                served.mounted.definitions(),
+                served.mounted.failure(),
+            )
         })
     }
 
@@ -160,7 +165,11 @@ impl Mounts {
         self.stale = false;
         match applied {
             Ok(difference) => {
-                let Difference { added, changed, removed } = difference;
+                let Difference {
+                    added,
+                    changed,
+                    removed,
+                } = difference;
                 tracing::info!(added, changed, removed, "the tools file was read again");
                 true
             }
@@ -169,7 +178,10 @@ impl Mounts {
                     tracing::error!(%problem, "the tools file is wrong");
                 }
                 let problems = problems.len();
-                tracing::error!(problems, "the tools file is not used; the tools stay as they were");
+                tracing::error!(
+                    problems,
+                    "the tools file is not used; the tools stay as they were"
+                );
                 false
             }
         }
@@ -211,16 +223,26 @@ impl Mounts {
             return Err(problems);
         }
         let new = file.servers.iter().filter(|(name, declared)| {
-            self.servers.get(*name).is_none_or(|served| served.declared.server != declared.server)
+            self.servers
+                .get(*name)
+                .is_none_or(|served| served.declared.server != declared.server)
         });
         let keeper = &self.keeper;
         let started = new.map(async |(name, declared)| {
-            let mounted = declared.server.clone().start(name, keeper, declared.approved.clone()).await;
+            let mounted = declared
+                .server
+                .clone()
+                .start(name, keeper, declared.approved.clone())
+                .await;
             (name.clone(), Served::new(name, declared.clone(), mounted))
         });
         let started = join_all(started).await;
         // From here on nothing waits, so that nobody sees half of it.
-        difference.removed += self.tools.keys().filter(|name| !tools.contains_key(*name)).count();
+        difference.removed += self
+            .tools
+            .keys()
+            .filter(|name| !tools.contains_key(*name))
+            .count();
         self.tools = tools;
         for (name, served) in started {
             let before = self.servers.insert(name, served);
@@ -237,11 +259,18 @@ impl Mounts {
                 served.hand_out(name);
             }
         }
-        let gone: Vec<String> =
-            self.servers.keys().filter(|name| !file.servers.contains_key(*name)).cloned().collect();
+        let gone: Vec<String> = self
+            .servers
+            .keys()
+            .filter(|name| !file.servers.contains_key(*name))
+            .cloned()
+            .collect();
         for name in gone {
             difference.removed += 1;
-            self.servers.remove(&name).into_iter().for_each(|served| self.retire(served));
+            self.servers
+                .remove(&name)
+                .into_iter()
+                .for_each(|served| self.retire(served));
         }
         self.require_pins |= file.require_pins;
         self.watch.follow(file.watched);
@@ -258,7 +287,12 @@ impl Mounts {
 
     /// Closes a server when the last of its calls has ended, and nobody holds a tool of it to make another.
     fn retire(&mut self, served: Served) {
-        let Served { mounted, leases, tools, .. } = served;
+        let Served {
+            mounted,
+            leases,
+            tools,
+            ..
+        } = served;
         drop(tools);
         leases.close();
         self.retired.spawn(async move {
@@ -272,7 +306,11 @@ fn problem_of(file: &ToolsFile, tool: &str, fault: Fault) -> Problem {
     let dot = if fault.key.is_empty() { "" } else { "." };
     Problem {
         file: Some(file.path().to_owned()),
-        ..Problem::new(format!("tools.{tool}{dot}{}", fault.key), fault.what, fault.expected)
+        ..Problem::new(
+            format!("tools.{tool}{dot}{}", fault.key),
+            fault.what,
+            fault.expected,
+        )
     }
 }
 
@@ -319,7 +357,9 @@ impl Served {
         let mut fine = |tool: &SharedTool| {
             let declaration = tool.declaration();
             let name = &declaration.name;
-            let own = name.strip_prefix(server).is_some_and(|rest| rest.starts_with('.'));
+            let own = name
+                .strip_prefix(server)
+                .is_some_and(|rest| rest.starts_with('.'));
             let wrong = match declaration.check() {
                 Err(what) => what,
                 Ok(()) if !own => format!("its name does not begin with `{server}.`"),

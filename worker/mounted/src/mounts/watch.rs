@@ -101,10 +101,19 @@ impl Look {
         let metadata = fs::metadata(path).ok();
         Self(metadata.map(|seen| {
             let since = |time: std::io::Result<std::time::SystemTime>| {
-                let elapsed = time.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-                elapsed.map_or(0, |elapsed| i128::try_from(elapsed.as_nanos()).unwrap_or(i128::MAX))
+                let elapsed = time
+                    .ok()
+                    .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+                elapsed.map_or(0, |elapsed| {
+                    i128::try_from(elapsed.as_nanos()).unwrap_or(i128::MAX)
+                })
             };
-            [since(seen.created()), since(seen.modified()), 0, i128::from(seen.len())]
+            [
+                since(seen.created()),
+                since(seen.modified()),
+                0,
+                i128::from(seen.len()),
+            ]
         }))
     }
 }
