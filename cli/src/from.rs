@@ -56,8 +56,20 @@ pub(crate) async fn run(args: &RunArgs, format: ProviderFormat) -> Result<Verdic
 
 /// One JSON document, a line for each message: what a tool answered stands in it digit for digit.
 fn as_text(messages: &Messages) -> String {
-    let lines: Vec<&str> = messages.iter().collect();
+    let lines: Vec<String> = messages.iter().map(inert).collect();
     format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+/// The same JSON, without the control characters that JSON lets stand in strings: a terminal obeys some of them.
+fn inert(json: &str) -> String {
+    let mut inert = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => inert.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => inert.push(c),
+        }
+    }
+    inert
 }
 
 /// How each call of the reply ended.

@@ -196,6 +196,22 @@ fn broken_calls_fail_alone_even_those_for_which_a_whole_request_would_be_refused
 }
 
 #[test]
+fn what_tools_say_cannot_drive_the_terminal() {
+    let text = "\u{1b}[2J\u{9b}31m\u{7f}";
+    let reply = json!([
+        {"functionCall": {"name": "echo", "args": {"t": text}}},
+        {"functionCall": {"name": "no\u{9b}31mtool", "args": {}}},
+    ]);
+    let finished = from("gemini", &reply.to_string(), &[]);
+    for forbidden in ['\u{1b}', '\u{9b}', '\u{7f}'] {
+        assert!(!finished.stdout.contains(forbidden), "{finished:?}");
+        assert!(!finished.stderr.contains(forbidden), "{finished:?}");
+    }
+    let answer = &finished.json()[0]["parts"][0]["functionResponse"]["response"]["output"];
+    assert_eq!(answer["t"], text);
+}
+
+#[test]
 fn flags_of_run_hold() {
     let calls = [
         tool_call("slow", "sleep", r#"{"milliseconds": 600000}"#),

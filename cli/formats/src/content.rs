@@ -43,6 +43,15 @@ pub(crate) fn text(result: &RawValue) -> String {
     json::string(result).unwrap_or_else(|| result.get().to_owned())
 }
 
+/// What an error's details tell beside its message: of an MCP server's answer its structured content, if it has any.
+pub(crate) fn besides_text(details: &RawValue) -> Option<&RawValue> {
+    match mcp(details) {
+        Some(Shown::Json(structured)) => Some(structured),
+        Some(Shown::Blocks { .. }) => json::present(&json::members(details)?, "structuredContent"),
+        None => Some(details),
+    }
+}
+
 impl Block<'_> {
     /// The block as text, for a provider that takes no other here.
     pub(crate) fn into_text(self) -> String {

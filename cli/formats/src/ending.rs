@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::json;
+use crate::{content, json};
 
 /// How one call ended.
 #[derive(Clone, Debug)]
@@ -50,8 +50,9 @@ pub struct CallError {
     /// What is wrong with the parameters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<Violation>,
-    /// What the tool says besides: any JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the tool says besides: any JSON. The blocks of an MCP server's answer are not told again: their text is
+    /// the message.
+    #[serde(skip_serializing_if = "tells_nothing", serialize_with = "besides")]
     pub details: Option<Box<RawValue>>,
 }
 
@@ -109,6 +110,17 @@ impl CallError {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+fn tells_nothing(details: &Option<Box<RawValue>>) -> bool {
+    details.as_deref().and_then(content::besides_text).is_none()
+}
+
+fn besides<S: Serializer>(details: &Option<Box<RawValue>>, serializer: S) -> Result<S::Ok, S::Error> {
+    details
+        .as_deref()
+        .and_then(content::besides_text)
+        .serialize(serializer)
 }
 
 /// Whole ones, rounded up: a model that waits so long has waited long enough.

@@ -23,6 +23,7 @@ mod content;
 mod definitions;
 mod detect;
 mod ending;
+mod find;
 mod json;
 mod literal;
 mod messages;

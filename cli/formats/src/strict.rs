@@ -163,12 +163,8 @@ fn closed(schema: &Map<String, Value>) -> bool {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return false;
     };
-    let required = match schema.get("required") {
-        None => Some(BTreeSet::new()),
-        Some(required) => required
-            .as_array()
-            .and_then(|names| names.iter().map(Value::as_str).collect::<Option<_>>()),
-    };
+    let required = schema.get("required").and_then(Value::as_array);
+    let required = required.and_then(|names| names.iter().map(Value::as_str).collect::<Option<_>>());
     let names: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
     schema.get("additionalProperties") == Some(&Value::Bool(false)) && required == Some(names)
 }

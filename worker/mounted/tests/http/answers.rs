@@ -2,10 +2,12 @@
 
 use std::{
     io::Write as _,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use toolwave_tool::{Safety, SharedTool, ToolError};
 
 use super::support::{
@@ -259,7 +261,7 @@ async fn a_failure_is_retryable_only_where_nothing_was_sent_or_a_repeat_does_no_
         );
     }
     assert_eq!(
-        (cut.received().len(), closed.received().len()),
+        (cut.requests(), closed.requests()),
         (2, 2),
         "the client repeats nothing itself"
     );
@@ -294,5 +296,19 @@ async fn a_redirect_that_cannot_be_reached_was_seen_by_the_service() {
             "{error}"
         );
     }
-    assert_eq!(server.received().len(), 2);
+    assert_eq!(server.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_is_no_longer_wanted_hangs_up() {
+    let (come, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let server = Server::answering(Answer::Silence(come.clone(), gone.clone())).await;
+    let tool = tool(json!({"url": server.url("/")}));
+    tokio::select! {
+        got = call(&tool, json!({})) => panic!("nobody answers: {got:?}"),
+        () = come.notified() => {}
+    }
+    tokio::time::timeout(Duration::from_secs(30), gone.notified())
+        .await
+        .expect("the server sees the end");
 }

@@ -75,19 +75,24 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// What the path and a header take, more often than not.
+fn fitting() -> impl Strategy<Value = Value> {
+    let printable = prop::collection::vec(32_u8..127, 1..12)
+        .prop_map(|bytes| String::from_utf8(bytes).unwrap_or_default().into());
+    prop_oneof![2 => printable, 1 => value()]
+}
+
 fn parameters() -> impl Strategy<Value = Value> {
-    prop::collection::btree_map(
-        prop::sample::select(&["a", "b", "c", "d", "p", "q"][..]),
-        value(),
-        3..7,
+    let path = prop_oneof![2 => fitting(), 1 => text().prop_map(Value::from)];
+    let path = (path.clone(), path);
+    (
+        path,
+        prop::option::of(value()),
+        prop::option::of(value()),
+        prop::option::of(value()),
+        prop::option::of(fitting()),
     )
-    .prop_map(|values| {
-        values
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect::<serde_json::Map<_, _>>()
-    })
-    .prop_map(Value::from)
+        .prop_map(|((p, q), a, b, d, c)| json!({"p": p, "q": q, "a": a, "b": b, "d": d, "c": c}))
 }
 
 /// The first difference from what was declared.
@@ -147,8 +152,7 @@ fn strays(sent: &Received, port: u16) -> Option<String> {
 
 #[test]
 fn no_values_change_where_a_request_goes_or_what_it_consists_of() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
@@ -159,16 +163,15 @@ fn no_values_change_where_a_request_goes_or_what_it_consists_of() {
         "headers": {"x-c": "c {c}", "x-fixed": "1"}, "body": {"json": {"fixed": 1, "d": "{d}"}},
     });
     let tool = tool_of(local(http), declared(Safety::NotRepeatable));
-    let mut sent = 0;
     let config = Config {
-        cases: 1_500,
+        cases: 1_000,
         failure_persistence: None,
         ..Config::default()
     };
     let result = TestRunner::new(config).run(&parameters(), |parameters| {
-        let before = server.received().len();
+        let before = server.requests();
         let got = runtime.block_on(call(&tool, parameters.clone()));
-        let came = server.received().len() - before;
+        let came = server.requests() - before;
         match got {
             Ok(_) => {
                 prop_assert_eq!(came, 1);
@@ -185,11 +188,17 @@ fn no_values_change_where_a_request_goes_or_what_it_consists_of() {
         Ok(())
     });
     result.unwrap();
-    sent += server.received().len();
+    let sent = server.requests();
+    eprintln!("SENT {sent}");
     assert!(
-        sent > 150,
-        "most cases would show nothing: {sent} of 1,500 were sent"
+        sent > 200,
+        "most cases would show nothing: {sent} of 1,000 were sent"
     );
-    assert_eq!(server.connections(), 1, "no request ended another");
+    // A request whose end is not where the server sees it would break its connection.
+    assert!(
+        server.connections() < sent / 10,
+        "{} connections",
+        server.connections()
+    );
     silent.assert_nobody_came();
 }

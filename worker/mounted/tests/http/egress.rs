@@ -206,7 +206,7 @@ async fn redirects_are_not_followed_unless_declared_and_each_is_checked() {
             let error = call(&tool_on(http, lookup), json!({})).await.expect_err(host);
             assert_eq!(error.code, code, "{host} {redirects}: {error}");
         }
-        assert_eq!(server.received().len(), 3);
+        assert_eq!(server.requests(), 3);
     }
     silent.assert_nobody_came();
 }
@@ -242,7 +242,7 @@ async fn credentials_and_bodies_stay_with_their_origin() {
     }
     let error = call(&made(&keeping), json!({})).await.expect_err("with its body");
     assert_eq!(error.code, "EGRESS_DENIED");
-    assert_eq!(last.received().len(), 1);
+    assert_eq!(last.requests(), 1);
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn redirects_within_the_service_keep_its_headers_and_end() {
         call(&made("/round"), json!({})).await.expect_err("it ends").code,
         "TOO_MANY_REDIRECTS"
     );
-    assert_eq!(server.received().len(), 2 + 6);
+    assert_eq!(server.requests(), 2 + 6);
     assert_eq!(
         call(&made("/up"), json!({})).await.expect_err("no URL").code,
         "INVALID_REDIRECT"
@@ -299,5 +299,5 @@ async fn only_the_authorities_of_the_declaration_are_trusted() {
             assert!(error.message.contains("certificate"), "{error}");
         }
     }
-    assert_eq!(server.received().len(), 1);
+    assert_eq!(server.requests(), 1);
 }

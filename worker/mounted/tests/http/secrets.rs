@@ -64,14 +64,14 @@ async fn a_secret_stands_in_path_query_header_and_body_and_is_read_for_each_call
     std::fs::remove_file(folder.0.path().join("token")).unwrap();
     let error = call(&tool, json!({})).await.expect_err("it is gone");
     assert_eq!(
-        (error.code.as_str(), server.received().len()),
+        (error.code.as_str(), server.requests()),
         ("SECRET_UNAVAILABLE", 2)
     );
     folder.write("token", "two\nlines");
     let error = call(&tool, json!({})).await.expect_err("no header");
     assert_eq!(error.code, "INVALID_PARAMETERS");
     assert!(!error.message.contains("lines of"), "{error}");
-    assert_eq!(server.received().len(), 2);
+    assert_eq!(server.requests(), 2);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpListener,
+    sync::Notify,
     task::{AbortHandle, JoinSet},
     time::Instant,
 };
@@ -64,6 +65,8 @@ pub(crate) enum Answer {
     Raw(Vec<u8>),
     /// A body without end.
     Endless,
+    /// None: tells when the request has come, and when its sender has hung up.
+    Silence(Arc<Notify>, Arc<Notify>),
 }
 
 pub(crate) fn ok(json: Value) -> Answer {
@@ -153,8 +156,17 @@ impl Server {
         self.received.lock().unwrap().clone()
     }
 
+    pub(crate) fn requests(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+
     pub(crate) fn last(&self) -> Received {
-        self.received().pop().expect("a request has come")
+        self.received
+            .lock()
+            .unwrap()
+            .last()
+            .expect("a request has come")
+            .clone()
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -189,6 +201,12 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             Answer::Raw(bytes) => {
                 stream.get_mut().write_all(&bytes).await.ok()?;
                 stream.get_mut().shutdown().await.ok()?;
+                return None;
+            }
+            Answer::Silence(come, gone) => {
+                come.notify_one();
+                let _ = stream.read(&mut [0]).await;
+                gone.notify_one();
                 return None;
             }
             Answer::Endless => {
