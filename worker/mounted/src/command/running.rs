@@ -5,8 +5,11 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use toolwave_keeper::{Keeper, Kept, Spec};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::Notify,
+};
+use toolwave_keeper::{Exit, Keeper, Kept, Spec};
 use toolwave_tool::{CallContext, Declaration, Output, Parameters, Stopping, Tool, ToolError};
 
 use super::{
@@ -129,95 +132,86 @@ impl CommandTool {
         if context.is_cancelled() {
             return Err(outcome::cancelled(self.grace));
         }
-        let mut kept = self
+        let kept = self
             .keeper
             .spawn(&made.spec)
             .map_err(|error| outcome::not_spawned(&error))?;
         let mut tail = Tail::new(&made.secrets);
-        let exchanged = tokio::select! {
-            exchanged = exchange(&mut kept, made.stdin, self.max_output, &mut tail, context) => exchanged,
-            () = context.cancelled() => Exchanged::Cancelled,
-        };
-        match exchanged {
-            Exchanged::All(output) => {
-                let exit = kept.wait().await;
+        match self.exchange(kept, made.stdin, &mut tail, context).await {
+            Exchanged::All(exit, output) => {
                 let stderr = match self.stderr {
                     StderrUse::Errors => tail.into_text(&made.secrets),
                     StderrUse::None => String::new(),
                 };
                 self.reading.of(exit, output, &stderr)
             }
-            Exchanged::TooMuch => {
-                kept.stop(self.grace).await;
-                Err(outcome::too_large(self.max_output))
+            Exchanged::TooMuch => Err(outcome::too_large(self.max_output)),
+            Exchanged::Cancelled => Err(outcome::cancelled(self.grace)),
+        }
+    }
+
+    /// Writes the input and reads what comes, until nothing of the process is left. All at once, and also while it is
+    /// being ended: a process that is not read from stands still, or dies of that.
+    async fn exchange(
+        &self,
+        mut kept: Kept,
+        input: Bytes,
+        tail: &mut Tail,
+        context: &CallContext,
+    ) -> Exchanged {
+        let (stdin, stdout, stderr) = (kept.stdin.take(), kept.stdout.take(), kept.stderr.take());
+        let too_much = Notify::new();
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // a process that does not read its input is none the worse
+                let _ = stdin.write_all(&input).await;
             }
-            Exchanged::Cancelled => {
-                kept.stop(self.grace).await;
-                Err(outcome::cancelled(self.grace))
+        };
+        let read = async {
+            let mut output = Vec::new();
+            // what cannot be read any more has ended
+            if let Some(mut stdout) = stdout {
+                let most = self.max_output.saturating_add(1);
+                let _ = (&mut stdout).take(most).read_to_end(&mut output).await;
+                if output.len() as u64 > self.max_output {
+                    too_much.notify_one();
+                    let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
+                }
             }
+            output
+        };
+        let complain = async {
+            let Some(mut stderr) = stderr else { return };
+            let mut buffer = [0; 4096];
+            while let Ok(bytes @ 1..) = stderr.read(&mut buffer).await {
+                tail.push(&buffer[..bytes], context);
+            }
+        };
+        let end = async {
+            tokio::select! {
+                biased;
+                exit = kept.wait() => return Some(exit),
+                () = context.cancelled() => {}
+                () = too_much.notified() => {}
+            }
+            kept.stop(self.grace).await;
+            None
+        };
+        let ((), output, (), exit) = tokio::join!(write, read, complain, end);
+        match exit {
+            _ if output.len() as u64 > self.max_output => Exchanged::TooMuch,
+            Some(exit) => Exchanged::All(exit, output),
+            None => Exchanged::Cancelled,
         }
     }
 }
 
 /// How the exchange with a process ended.
 enum Exchanged {
-    /// Its whole output.
-    All(Vec<u8>),
+    /// Its end, and its whole output.
+    All(Exit, Vec<u8>),
     TooMuch,
     Cancelled,
-}
-
-/// Writes the input and reads what comes, all at once: a process that is not read from stands still.
-async fn exchange(
-    kept: &mut Kept,
-    input: Bytes,
-    max_output: u64,
-    tail: &mut Tail,
-    context: &CallContext,
-) -> Exchanged {
-    let (stdin, stdout, stderr) = (kept.stdin.take(), kept.stdout.take(), kept.stderr.take());
-    let write = async {
-        if let Some(mut stdin) = stdin {
-            // a process that does not read its input is none the worse
-            let _ = stdin.write_all(&input).await;
-        }
-    };
-    let read = async {
-        let mut output = Vec::new();
-        let Some(stdout) = stdout else { return Some(output) };
-        // what cannot be read any more has ended
-        let _ = stdout
-            .take(max_output.saturating_add(1))
-            .read_to_end(&mut output)
-            .await;
-        (output.len() as u64 <= max_output).then_some(output)
-    };
-    let complain = async {
-        let Some(mut stderr) = stderr else { return };
-        let mut buffer = [0; 4096];
-        while let Ok(bytes @ 1..) = stderr.read(&mut buffer).await {
-            tail.push(&buffer[..bytes], context);
-        }
-    };
-    // the end of the process is what closes pipes that it never touched
-    let ended = async {
-        kept.wait().await;
-    };
-    let rest = async { tokio::join!(write, complain, ended) };
-    tokio::pin!(read, rest);
-    tokio::select! {
-        output = &mut read => match output {
-            Some(output) => {
-                rest.await;
-                Exchanged::All(output)
-            }
-            None => Exchanged::TooMuch,
-        },
-        _ = &mut rest => match read.await {
-            Some(output) => Exchanged::All(output),
-            None => Exchanged::TooMuch,
-        },
-    }
 }
 
 impl Making {
