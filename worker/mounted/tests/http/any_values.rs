@@ -189,7 +189,6 @@ fn no_values_change_where_a_request_goes_or_what_it_consists_of() {
     });
     result.unwrap();
     let sent = server.requests();
-    eprintln!("SENT {sent}");
     assert!(
         sent > 200,
         "most cases would show nothing: {sent} of 1,000 were sent"
