@@ -123,8 +123,10 @@ impl Connection {
             let mut cursor: Option<String> = None;
             for _ in 0..MAX_PAGES {
                 let page = PaginatedRequestParams::default().with_cursor(cursor.clone());
-                let mut request = ListToolsRequest::default();
-                request.params = cursor.is_some().then_some(page);
+                let request = ListToolsRequest {
+                    params: cursor.is_some().then_some(page),
+                    ..ListToolsRequest::default()
+                };
                 let mut page = match self.ask(ClientRequest::ListToolsRequest(request)).await {
                     Ending::Answered(page) => page,
                     Ending::Refused(error) => return Err(format!("tools/list was refused: {}", error.message)),

@@ -52,8 +52,10 @@ impl Server {
         let catalogue = Catalogue::new(Arc::clone(&name), approved);
         let serving = Serving::new(name, self, keeper.clone(), catalogue);
         let changes = serving.changes();
-        let mounted = Mounted { serving, changes };
+        let mut mounted = Mounted { serving, changes };
         mounted.serving.begin().await;
+        // what is there now has not been asked for yet, so it is no change
+        mounted.changes.mark_unchanged();
         mounted
     }
 
@@ -89,7 +91,7 @@ impl Mounted {
     pub async fn changed(&mut self) {
         if self.changes.changed().await.is_err() {
             // its sender lives as long as this
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -110,7 +110,8 @@ impl Pool {
         let state = self.state();
         let takes = |member: &Arc<Member>| {
             let calls = member.calls();
-            (!calls.retired && calls.running < self.concurrency).then_some(calls.running)
+            let works = !calls.retired && !member.connection.peer.is_transport_closed();
+            (works && calls.running < self.concurrency).then_some(calls.running)
         };
         loop {
             let free = state.members.iter().filter_map(|member| Some((takes(member)?, member)));
@@ -159,6 +160,11 @@ impl Member {
 impl Lease<'_> {
     pub(super) fn connection(&self) -> &Connection {
         &self.member.connection
+    }
+
+    /// The connection is closed, as this call found before anybody was told.
+    pub(super) fn found_closed(&self) {
+        self.member.retire(&mut self.member.calls());
     }
 
     /// The server goes on with the call: the connection takes no other, and is ended when those that it has are done

@@ -146,7 +146,13 @@ where
     let newer = vec![ProtocolVersion::V_2026_07_28];
     let mode = match protocol {
         Protocol::Auto => ClientLifecycleMode::Auto {
-            preferred_versions: newer,
+            // a server may know the newer way of beginning, and older versions alone
+            preferred_versions: vec![
+                ProtocolVersion::V_2026_07_28,
+                ProtocolVersion::V_2025_11_25,
+                ProtocolVersion::V_2025_06_18,
+                ProtocolVersion::V_2025_03_26,
+            ],
             legacy_version: Some(ProtocolVersion::V_2025_11_25),
         },
         Protocol::Handshake => ClientLifecycleMode::Initialize,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use toolwave_tool::{CallContext, Declaration, Output, Parameters, Safety, Stopping, Tool, ToolError};
 
 use super::{
@@ -49,16 +49,24 @@ impl McpTool {
     async fn run(&self, parameters: Parameters, context: CallContext) -> Result<Output, ToolError> {
         self.check()?;
         let arguments: Map<String, Value> = parameters.parse()?;
-        let mut lease = tokio::select! {
-            biased;
-            lease = self.serving.pool.lease() => lease,
-            () = context.cancelled() => return Err(stopped()),
-            () = sleep(patience(&context)) => return Err(self.unavailable()),
-        };
-        // while it waited
-        self.check()?;
         let grace = self.serving.server.grace;
-        let mut ending = lease.connection().call(&self.entry.name, arguments, &context, grace).await;
+        let patience = tokio::time::Instant::now() + patience(&context);
+        let (mut lease, mut ending) = loop {
+            let lease = tokio::select! {
+                biased;
+                lease = self.serving.pool.lease() => lease,
+                () = context.cancelled() => return Err(stopped()),
+                () = sleep_until(patience) => return Err(self.unavailable()),
+            };
+            // while it waited
+            self.check()?;
+            let connection = lease.connection();
+            match connection.call(&self.entry.name, arguments.clone(), &context, grace).await {
+                // the process is gone and nobody knew: another one may take the call
+                Ending::NeverSent(_) if connection.wire.is_some() => lease.found_closed(),
+                ending => break (lease, ending),
+            }
+        };
         if let Ending::Answered(answer) = ending {
             match result::read(answer)? {
                 Reply::Complete(answer) => return result::complete(answer, self.entry.output.as_ref()),
