@@ -312,3 +312,32 @@ fn a_server_that_does_not_start_is_told_and_the_others_are_shown() {
         "{finished:?}"
     );
 }
+
+#[test]
+fn the_everyday_example_is_good_and_its_tools_answer() {
+    let folder = support::repository();
+    let file = "examples/tools/everyday.toml";
+    let finished = run(&folder, &["check", file]);
+    assert_eq!(
+        (finished.code, finished.stdout.as_str(), finished.stderr.as_str()),
+        (Some(0), "ok: 4 tools, 0 servers\n", "")
+    );
+    for (tool, parameters, expected) in [
+        ("disk_usage", r#"{"path": "tools"}"#, "examples/tools\"\n"),
+        ("sha256", r#"{"path": "tools/weather.toml"}"#, "weather.toml\"\n"),
+        ("sort_lines", r#"{"text": "b\na\nb\n"}"#, "\"a\\nb\"\n"),
+        (
+            "date",
+            r#"{"when": "2026-07-28 12:00 UTC"}"#,
+            "\"2026-07-28T12:00:00Z\"\n",
+        ),
+    ] {
+        let finished = run(&folder, &["call", tool, parameters, "--tools", file]);
+        assert_eq!(finished.code, Some(0), "{tool}: {finished:?}");
+        assert!(finished.stdout.ends_with(expected), "{tool}: {finished:?}");
+    }
+    let finished = run(&folder, &["call", "date", r#"{"when": "never"}"#, "--tools", file]);
+    assert!(finished.stderr.contains("NO_DATE"), "{finished:?}");
+    let finished = run(&folder, &["call", "sha256", r#"{"path": "../README.md"}"#, "--tools", file]);
+    assert!(finished.stderr.contains("PATH_OUTSIDE_ROOT"), "{finished:?}");
+}

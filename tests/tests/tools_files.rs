@@ -21,6 +21,7 @@ struct Cluster {
 impl Cluster {
     async fn start(tools: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("server.sh"), SERVER).expect("written");
         fs::write(folder.path().join("tools.toml"), tools).expect("written");
         let binaries = Binaries::built(Profile::Dev).expect("they build");
         let mut processes = Processes::start(binaries, &[]).expect("a coordinator");
@@ -73,6 +74,15 @@ impl Cluster {
         }
     }
 
+    /// Waits until something is so.
+    async fn until(&self, what: &str, so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !so() {
+            assert!(start.elapsed() < PATIENCE, "never: {what}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     async fn call(&self, tool: &str, parameters: serde_json::Value) -> v1::CallResult {
         let request = v1::ExecuteParallelRequest {
             calls: vec![call(tool, parameters)],
@@ -81,6 +91,30 @@ impl Cluster {
         let answer = self.client.execute_parallel(request).await.expect("an answer");
         answer.results.into_iter().next().expect("a result")
     }
+}
+
+/// A server that says when it starts, and whose one tool answers when it is told to.
+const SERVER: &str = r#"
+echo started >> starts
+echo $$ > pid
+while read -r line; do
+  id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9][0-9]*\).*/\1/p')
+  case "$line" in
+    *'"initialize"'*)
+      printf '{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}}\n' "$id" ;;
+    *'"tools/list"'*)
+      printf '{"jsonrpc":"2.0","id":%s,"result":{"tools":[{"name":"wait","description":"waits","inputSchema":{"type":"object"}}]}}\n' "$id" ;;
+    *'"tools/call"'*)
+      touch called
+      while [ ! -e release ]; do sleep 0.05; done
+      printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"hello"}]}}\n' "$id" ;;
+  esac
+done
+"#;
+
+/// The table of that server.
+fn serving() -> &'static str {
+    "[servers.s]\ncommand = [\"/bin/sh\", \"server.sh\"]\ndirectory = \".\"\nprotocol = \"2025-11-25\"\n"
 }
 
 /// A tool that answers with its parameters.
@@ -157,11 +191,7 @@ async fn a_call_of_a_tool_that_is_removed_goes_on_to_its_end() {
         };
         client.execute_parallel(request).await
     });
-    let start = Instant::now();
-    while !cluster.path("started").exists() {
-        assert!(start.elapsed() < PATIENCE, "the call does not start");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    cluster.until("the call starts", || cluster.path("started").exists()).await;
     cluster.replace(&echoing("other"));
     cluster.with_and_without("other", "slow").await;
     fs::write(cluster.path("release"), "").expect("written");
@@ -174,4 +204,65 @@ async fn a_call_of_a_tool_that_is_removed_goes_on_to_its_end() {
     let worker = &mut cluster.processes.workers()[0];
     worker.signal("TERM").expect("a signal");
     assert_eq!(worker.wait().expect("it ends"), Some(0));
+}
+
+#[tokio::test]
+async fn a_server_goes_on_untouched_while_it_is_declared_and_ends_after_its_last_call() {
+    let with = |tool: &str| format!("{}{}", serving(), echoing(tool));
+    let cluster = Cluster::start(&with("a")).await;
+    cluster.with_and_without("s.wait", "b").await;
+    cluster.replace(&with("b"));
+    cluster.with_and_without("b", "a").await;
+    let starts = fs::read_to_string(cluster.path("starts")).expect("it started");
+    assert_eq!(starts, "started\n");
+
+    let client = cluster.processes.client().await.expect("a client");
+    let running = tokio::spawn(async move {
+        let request = v1::ExecuteParallelRequest {
+            calls: vec![call("s.wait", json!({}))],
+            ..Default::default()
+        };
+        client.execute_parallel(request).await
+    });
+    cluster.until("the call starts", || cluster.path("called").exists()).await;
+    cluster.replace(&echoing("b"));
+    cluster.with_and_without("b", "s.wait").await;
+    let process = fs::read_to_string(cluster.path("pid")).expect("its number");
+    let process = PathBuf::from("/proc").join(process.trim());
+    assert!(process.exists(), "a call of it runs still");
+    fs::write(cluster.path("release"), "").expect("written");
+    let answer = running.await.expect("no panic").expect("an answer");
+    assert!(answer.results[0].success, "{answer:?}");
+    cluster.until("the server ends", || !process.exists()).await;
+}
+
+#[tokio::test]
+async fn what_is_approved_or_not_while_the_worker_runs_counts_at_once() {
+    let cluster = Cluster::start(serving()).await;
+    cluster.with_and_without("s.wait", "none").await;
+    fs::write(cluster.path("release"), "").expect("written");
+    assert!(cluster.call("s.wait", json!({})).await.success);
+
+    let other = format!("[servers.s.wait]\nhash = \"sha256:{}\"\n", "0".repeat(64));
+    fs::write(cluster.path("tools.lock"), other).expect("written");
+    let start = Instant::now();
+    let refused = loop {
+        let result = cluster.call("s.wait", json!({})).await;
+        if !result.success {
+            break result;
+        }
+        assert!(start.elapsed() < PATIENCE, "it is called still");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let error = refused.error.expect("an error");
+    assert!(error.message.contains("toolwave approve"), "{error:?}");
+
+    fs::remove_file(cluster.path("tools.lock")).expect("removed");
+    let start = Instant::now();
+    while !cluster.call("s.wait", json!({})).await.success {
+        assert!(start.elapsed() < PATIENCE, "it is refused still");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let starts = fs::read_to_string(cluster.path("starts")).expect("it started");
+    assert_eq!(starts, "started\n");
 }

@@ -60,9 +60,9 @@ pub(super) fn check(key: &str, schema: &Value) -> Vec<Fault> {
     }
     // What the compiler says of these is less plain.
     if faults.is_empty()
-        && let Err(what) = compile(schema)
+        && let Err((path, what)) = compile(schema)
     {
-        faults.push(Fault::error(key, format!("is no JSON Schema: {what}"), ""));
+        faults.push(fault(key, &path, &format!("is no JSON Schema: {what}"), ""));
     }
     faults
 }
@@ -232,23 +232,23 @@ fn comes_back(root: &Value, pointer: &str, path: &mut Vec<String>, done: &mut BT
     false
 }
 
-fn compile(schema: &Value) -> Result<(), String> {
+/// What the compiler finds wrong first, behind its place.
+fn compile(schema: &Value) -> Result<(), (String, String)> {
     let built = jsonschema::options()
         .with_retriever(Nowhere)
         .with_pattern_options(PatternOptions::fancy_regex().size_limit(PATTERN_BYTES))
         .build(schema);
-    match built {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let path = error.instance_path().to_string();
-            let at = if path.is_empty() {
-                String::new()
-            } else {
-                format!("at {path}: ")
-            };
-            Err(format!("{at}{error}"))
-        }
-    }
+    built.map(drop).map_err(|error| {
+        let pointer = error.instance_path().to_string();
+        let steps = pointer
+            .split('/')
+            .skip(1)
+            .map(|step| match step.parse::<usize>() {
+                Ok(index) => format!("[{index}]"),
+                Err(_) => format!(".{}", step.replace("~1", "/").replace("~0", "~")),
+            });
+        (steps.collect(), error.to_string())
+    })
 }
 
 struct Nowhere;
