@@ -336,8 +336,14 @@ fn the_everyday_example_is_good_and_its_tools_answer() {
         assert_eq!(finished.code, Some(0), "{tool}: {finished:?}");
         assert!(finished.stdout.ends_with(expected), "{tool}: {finished:?}");
     }
-    let finished = run(&folder, &["call", "date", r#"{"when": "never"}"#, "--tools", file]);
+    let finished = run(
+        &folder,
+        &["call", "date", r#"{"when": "never"}"#, "--tools", file],
+    );
     assert!(finished.stderr.contains("NO_DATE"), "{finished:?}");
-    let finished = run(&folder, &["call", "sha256", r#"{"path": "../README.md"}"#, "--tools", file]);
+    let finished = run(
+        &folder,
+        &["call", "sha256", r#"{"path": "../README.md"}"#, "--tools", file],
+    );
     assert!(finished.stderr.contains("PATH_OUTSIDE_ROOT"), "{finished:?}");
 }

@@ -191,7 +191,9 @@ async fn a_call_of_a_tool_that_is_removed_goes_on_to_its_end() {
         };
         client.execute_parallel(request).await
     });
-    cluster.until("the call starts", || cluster.path("started").exists()).await;
+    cluster
+        .until("the call starts", || cluster.path("started").exists())
+        .await;
     cluster.replace(&echoing("other"));
     cluster.with_and_without("other", "slow").await;
     fs::write(cluster.path("release"), "").expect("written");
@@ -224,7 +226,9 @@ async fn a_server_goes_on_untouched_while_it_is_declared_and_ends_after_its_last
         };
         client.execute_parallel(request).await
     });
-    cluster.until("the call starts", || cluster.path("called").exists()).await;
+    cluster
+        .until("the call starts", || cluster.path("called").exists())
+        .await;
     cluster.replace(&echoing("b"));
     cluster.with_and_without("b", "s.wait").await;
     let process = fs::read_to_string(cluster.path("pid")).expect("its number");
