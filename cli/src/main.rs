@@ -89,11 +89,15 @@ fn log(cli: &Cli) {
         Command::Call(args) => args.embedded.worker_log,
         _ => false,
     };
-    let filter = match (wanted, std::env::var("RUST_LOG")) {
+    let mut filter = match (wanted, std::env::var("RUST_LOG")) {
         (_, Ok(filter)) => EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")),
         (true, Err(_)) => EnvFilter::new("info"),
         (false, Err(_)) => EnvFilter::new("off"),
     };
+    // it logs whole messages of MCP servers, parameters and results among them
+    if let Ok(silence) = "rmcp=off".parse() {
+        filter = filter.add_directive(silence);
+    }
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

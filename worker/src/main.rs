@@ -174,7 +174,11 @@ fn built_wrong(origin: &Origin, error: &BuildError) -> Vec<Problem> {
 }
 
 fn write_logs(log: &Log) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&log.level).unwrap_or_default();
+    let mut filter = tracing_subscriber::EnvFilter::try_new(&log.level).unwrap_or_default();
+    // it logs whole messages of MCP servers, parameters and results among them
+    if let Ok(silence) = "rmcp=off".parse() {
+        filter = filter.add_directive(silence);
+    }
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -166,8 +166,9 @@ func refused(client pb.ExecutionServiceClient) error {
 		case *errdetails.ErrorInfo:
 			line["reason"] = detail.Reason
 		case *errdetails.BadRequest:
-			// Fifty at most are told; the last says how many more there are.
-			line["violations"], line["first"] = len(detail.FieldViolations), detail.FieldViolations[0].Field
+			// As many as fit are told; the last says how many more there are.
+			told := detail.FieldViolations
+			line["first"], line["last"] = told[0].Field, told[len(told)-1].Field
 		}
 	}
 	show(line)

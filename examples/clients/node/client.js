@@ -134,9 +134,9 @@ async function refused(client) {
   const calls = [call('nameless', '', '{}'), ...Array(60).fill(waiting)];
   const error = await ask(client, 'ExecuteParallel', { calls }, within(60_000)).catch((error) => error);
   const { ErrorInfo, BadRequest } = details(error);
-  // Fifty at most are told; the last says how many more there are.
-  const { length, 0: first } = BadRequest.field_violations;
-  show({ step: 'refused', status: error.code, reason: ErrorInfo.reason, violations: length, first: first.field });
+  // As many as fit are told; the last says how many more there are.
+  const fields = BadRequest.field_violations.map(({ field }) => field);
+  show({ step: 'refused', status: error.code, reason: ErrorInfo.reason, first: fields.at(0), last: fields.at(-1) });
 }
 
 // Each event as it happens: a slow call never delays the result of a fast one.

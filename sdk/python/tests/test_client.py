@@ -293,6 +293,20 @@ async def test_a_coordinator_that_is_not_there_is_unavailable() -> None:
             await client.list_tools()
 
 
+def test_a_client_may_be_used_in_one_loop_after_another(cluster: Coordinator) -> None:
+    client = AsyncClient(cluster.address)
+
+    async def use() -> int:
+        return len(await client.list_tools())
+
+    assert asyncio.run(use()) == asyncio.run(use()) > 0
+
+
+async def test_an_option_that_does_not_exist_is_refused(client: AsyncClient) -> None:
+    with pytest.raises(TypeError, match=r"unknown options max_concurency; expected max_concurrency, timeout"):
+        await client.execute_tools_parallel([{"tool_name": "py_echo"}], max_concurency=3)  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize("address", ["", "ftp://x:1", "host:port", "http://a/b", "a b:1"])
 def test_an_address_that_cannot_be_dialled_is_refused(address: str) -> None:
     with pytest.raises(toolwave.ConfigurationError, match="address"):

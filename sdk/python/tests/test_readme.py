@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from cluster import Coordinator, Process
 
 README = Path(__file__).resolve().parent.parent / "README.md"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import BINARIES, Coordinator
+from cluster import BINARIES, Coordinator, python_worker, terminate
 
 import toolwave
 from toolwave import AsyncClient, Client, ConfigurationError, Tls, Worker, tool
+from toolwave._channel import Token
 
 
 def toolwave_command(*arguments: str, cwd: Path) -> str:
@@ -132,3 +135,44 @@ def test_files_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> None:
         AsyncClient("https://localhost:1", token_file=tmp_path / "missing")
     with pytest.raises(ConfigurationError, match="https"):
         AsyncClient("http://localhost:1", tls=Tls())
+
+
+def test_a_token_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolwave._channel.MAX_TOKEN_AGE", -1.0)
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    token = Token(None, file)
+    assert token.metadata() == (("authorization", "Bearer first"),)
+    file.write_text("second\n")
+    assert token.metadata() == (("authorization", "Bearer second"),)
+    # in the middle of a renewal the last one counts
+    file.unlink()
+    assert token.metadata() == (("authorization", "Bearer second"),)
+
+
+def test_the_command_of_workers_speaks_tls(secured: Secured) -> None:
+    tls = ("--tls-ca", str(secured.ca), "--tls-certificate", str(secured.pki / "worker.pem"))
+    with python_worker(secured.address, *tls, "--tls-key", str(secured.pki / "worker.key"), name="worker") as worker:
+        assert terminate(worker) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["no_such_module"], "no_such_module"),
+        (["json"], "defines no tools"),
+        (["hosted_tools:no_such_tool"], "no_such_tool"),
+        (["hosted_tools", "--name", "a b"], "name"),
+        (["hosted_tools", "--coordinator", "nowhere:port"], "address"),
+        (["hosted_tools", "--coordinator", "https://localhost:1", "--tls-ca", "missing.pem"], "missing.pem"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why(arguments: list[str], problem: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "toolwave.worker", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    assert run.returncode == 78 and problem in run.stderr and "Traceback" not in run.stderr

@@ -12,7 +12,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 fn main() -> io::Result<()> {
     toolwave_keeper::keep_if_asked();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve())
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve())
 }
 
 async fn serve() -> io::Result<()> {
@@ -35,7 +38,10 @@ async fn serve() -> io::Result<()> {
     }
     let tools = env::var_os("MUTABLE_TOOLS").map(PathBuf::from);
     let server = mutable::Mutable::new(tools, mode == "old" || mode == "silent");
-    let service = server.serve((stdin, tokio::io::stdout())).await.map_err(io::Error::other)?;
+    let service = server
+        .serve((stdin, tokio::io::stdout()))
+        .await
+        .map_err(io::Error::other)?;
     service.waiting().await.map_err(io::Error::other)?;
     Ok(())
 }

@@ -57,6 +57,7 @@ fn each_mistake_is_told_at_its_key() {
     let script = root.path().join("script.py");
     std::fs::write(&script, "").expect("a file");
     std::fs::set_permissions(&script, Permissions::from_mode(0o666)).expect("permissions");
+    let env_path = std::env::var("PATH").expect("PATH");
     let good = json!({"argv": ["/bin/cat", "{v}"], "root": path});
     for (change, line) in [
         (json!({"argv": []}), "error argv: there is no program"),
@@ -114,7 +115,7 @@ fn each_mistake_is_told_at_its_key() {
             "can be changed by everyone",
         ),
         (
-            json!({"argv": ["/bin/cat", env!("CARGO_PKG_NAME")], "environment": {"A": {"env": "CARGO_PKG_NAME"}}}),
+            json!({"argv": ["/bin/cat", env_path], "environment": {"A": {"env": "PATH"}}}),
             "error argv[1]: the value of A stands in it",
         ),
         (

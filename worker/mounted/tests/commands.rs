@@ -119,8 +119,8 @@ async fn the_environment_is_what_is_named_and_which_call_it_is() {
     std::fs::write(file.path(), "from a file\n").expect("written");
     let tool = tool(json!({
         "argv": [program(), "report"], "output": "json",
-        "environment": {"PLAIN": "text", "KEY": {"file": file.path()}, "OTHER": {"env": "CARGO_PKG_NAME"}},
-        "inherit": ["CARGO_PKG_VERSION"],
+        "environment": {"PLAIN": "text", "KEY": {"file": file.path()}, "OTHER": {"env": "PATH"}},
+        "inherit": ["PATH"],
     }));
     let identity = CallIdentity {
         execution_id: "execution-1".into(),
@@ -141,16 +141,16 @@ async fn the_environment_is_what_is_named_and_which_call_it_is() {
         .and_then(|text| text.parse().ok())
         .expect("seconds");
     assert!(deadline > 1.7e9);
+    let path = std::env::var("PATH").expect("PATH");
     for volatile in ["TOOLWAVE_DEADLINE", "TOOLWAVE_KEPT"] {
         assert!(environment.remove(volatile).is_some(), "{volatile}");
     }
     assert_eq!(
         Value::Object(environment),
         json!({
-            "CARGO_PKG_VERSION": env!("CARGO_PKG_VERSION"),
             "KEY": "from a file",
-            "OTHER": env!("CARGO_PKG_NAME"),
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "OTHER": path,
+            "PATH": path,
             "PLAIN": "text",
             "TOOLWAVE_ATTEMPT": "2",
             "TOOLWAVE_CALL_ID": "call-1",
@@ -163,6 +163,10 @@ async fn the_environment_is_what_is_named_and_which_call_it_is() {
     std::fs::write(file.path(), "changed\n").expect("written");
     let report = command_support::report(&tool, json!({})).await;
     assert_eq!(report["environment"]["KEY"], "changed");
+    let plain = command_support::tool(json!({"argv": [program(), "report"], "output": "json"}));
+    let report = command_support::report(&plain, json!({})).await;
+    let fixed = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    assert_eq!(report["environment"]["PATH"], fixed);
 }
 
 #[tokio::test]
@@ -321,7 +325,7 @@ async fn cancelling_ends_the_command_and_what_it_started_before_the_call_ends() 
     let call = tool.call(Parameters::from_json("{}".into()), context);
     let cancel = async {
         assert_eq!(told.recv().await.expect("progress").message, "running");
-        assert_eq!(survivors(&mark), 3);
+        command_support::until_there_are(3, &mark).await;
         cancelled.cancel();
     };
     let (result, ()) = tokio::join!(call, cancel);

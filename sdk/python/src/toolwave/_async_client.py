@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
@@ -40,6 +41,7 @@ class AsyncClient:
         check_token(self._route.address, self._token, insecure_plaintext_token)
         self._max_message_bytes = max_message_bytes
         self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._methods: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
@@ -57,8 +59,10 @@ class AsyncClient:
             await channel.close()
 
     def _opened(self) -> dict[str, Any]:
-        if self._channel is None:
+        loop = asyncio.get_running_loop()
+        if self._channel is None or self._loop is not loop:
             # here and not in __init__: the channel belongs to the loop that runs
+            self._loop = loop
             credentials = self._route.credentials()
             target, options = self._route.address.target, list(self._route.options)
             if credentials is None:

@@ -21,7 +21,7 @@ from toolwave._async_client import AsyncClient
 from toolwave._calls import ExecutionOptions
 from toolwave._errors import InvalidRequestError, ToolwaveError
 from toolwave._proto import execution_pb2 as pb
-from toolwave._types import OnFailure, RetryPolicy, Schedule, Seconds, ToolCall, ToolResult
+from toolwave._types import RetryPolicy, Schedule, Seconds, ToolCall, ToolResult
 
 MAX_BATCH_BYTES = 8 << 20
 """Parameters of one execution; half of what a coordinator takes as one request."""
@@ -73,12 +73,9 @@ class Batcher:
         max_batch: int = 1000,
         max_concurrency: int | Literal["auto"] = "auto",
         schedule: Schedule | None = None,
-        on_failure: OnFailure | None = None,
     ) -> None:
         if window < 0 or max_batch < 1:
             raise ValueError(f"window is {window} and max_batch {max_batch}; expected at least 0 and at least 1")
-        if on_failure == "fail_fast":
-            raise ValueError("on_failure is 'fail_fast'; callers of a batch must not fail for each other")
         self._client = client
         self._window = window
         self._max_batch = max_batch

@@ -64,6 +64,10 @@ def execution_request(
     max_response_bytes: int,
 ) -> pb.ExecuteParallelRequest:
     """The request, checked as far as can be checked here."""
+    unknown = options.keys() - ExecutionOptions.__annotations__.keys()
+    if unknown:
+        known = ", ".join(("max_concurrency", *ExecutionOptions.__annotations__))
+        raise TypeError(f"unknown options {', '.join(sorted(unknown))}; expected {known}")
     return _request.execution(
         tool_calls,
         max_concurrency,

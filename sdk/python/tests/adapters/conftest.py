@@ -28,8 +28,7 @@ async def hosted(idle_coordinator: Coordinator) -> AsyncIterator[Hosted]:
     seen = Seen()
     worker = toolwave.Worker(*_tools(seen), coordinator=idle_coordinator.address, name="adapters", slots=64)
     running = asyncio.create_task(worker.run())
-    async with asyncio.timeout(PATIENCE):
-        await worker.registered()
+    await asyncio.wait_for(worker.registered(), PATIENCE)
     # a window that a busy machine cannot miss: what is measured here is who travels together, and not how fast
     async with (
         toolwave.AsyncClient(idle_coordinator.address) as client,
@@ -37,8 +36,7 @@ async def hosted(idle_coordinator: Coordinator) -> AsyncIterator[Hosted]:
     ):
         yield Hosted(client, batcher, await client.list_tools(), seen)
     worker.drain()
-    async with asyncio.timeout(PATIENCE):
-        await running
+    await asyncio.wait_for(running, PATIENCE)
 
 
 def _tools(seen: Seen) -> list[Any]:
@@ -79,4 +77,9 @@ def _tools(seen: Seen) -> list[Any]:
         finally:
             seen.stopped.release()
 
-    return [find, say, fail, shot, hang]
+    @toolwave.tool(name="odd")
+    async def odd(self: str, config: str, run_manager: str, input: str) -> str:
+        """Has parameters that frameworks have words for."""
+        return self + config + run_manager + input
+
+    return [find, say, fail, shot, hang, odd]

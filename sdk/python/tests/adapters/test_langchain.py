@@ -16,8 +16,9 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from turns import FIVE, HANG, MIXED, Hosted
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
+import toolwave
 from toolwave.adapters import langchain
 
 
@@ -109,6 +110,12 @@ async def test_failures_are_tool_messages_of_their_calls(hosted: Hosted, make: M
 
 
 @ways
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted, make: Make) -> None:
+    messages, _ = await answers(make(hosted, model(ODD)))
+    assert [message.content for message in messages] == ["abcd"]
+
+
+@ways
 async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted, make: Make) -> None:
     run = asyncio.create_task(make(hosted, model(HANG)).ainvoke({"messages": [("user", "go")]}))
     await hosted.seen.times(hosted.seen.started, 5)
@@ -116,6 +123,13 @@ async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted, make: Make) 
     with pytest.raises(asyncio.CancelledError):
         await run
     await hosted.seen.times(hosted.seen.stopped, 5)
+
+
+async def test_a_coordinator_that_cannot_be_reached_ends_the_run(hosted: Hosted) -> None:
+    async with unreachable() as client, toolwave.Batcher(client) as batcher:
+        agent = create_agent(model(FIVE), langchain.tools(batcher, hosted.catalogue))
+        with pytest.raises(toolwave.UnavailableError):
+            await answers(agent)
 
 
 async def test_a_call_of_another_tool_stays_where_it_was(hosted: Hosted) -> None:

@@ -12,12 +12,13 @@ pytest.importorskip("llama_index.core")
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
-from turns import FIVE, HANG, MIXED, Hosted
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
+import toolwave
 from toolwave.adapters import llama_index
 
 
-def agent(hosted: Hosted, *turns: list[tuple[str, Any]]) -> Any:
+def agent(hosted: Hosted, *turns: list[tuple[str, Any]], kind: Any = None, batcher: Any = None) -> Any:
     script = iter(turns)
 
     def answer(messages: Any, **_: Any) -> Any:
@@ -30,8 +31,8 @@ def agent(hosted: Hosted, *turns: list[tuple[str, Any]]) -> Any:
             ]
         return ChatMessage(role="assistant", blocks=blocks)
 
-    return llama_index.unlimited(FunctionAgent)(
-        tools=llama_index.tools(hosted.batcher, hosted.catalogue),
+    return (kind or llama_index.unlimited(FunctionAgent))(
+        tools=llama_index.tools(batcher or hosted.batcher, hosted.catalogue),
         llm=MockFunctionCallingLLM(response_generator=answer, is_chat_model=True),
         streaming=False,
     )
@@ -54,6 +55,19 @@ async def test_the_calls_of_a_turn_are_one_execution(hosted: Hosted) -> None:
     assert last == "done"
 
 
+async def test_without_unlimited_a_turn_of_five_is_two_executions(hosted: Hosted) -> None:
+    outputs, _ = await run(agent(hosted, FIVE, kind=FunctionAgent))
+    assert len(outputs) == 5
+    assert len(set(hosted.seen.executions)) == 2
+
+
+async def test_a_coordinator_that_cannot_be_reached_is_told_as_a_failure(hosted: Hosted) -> None:
+    async with unreachable() as client, toolwave.Batcher(client) as batcher:
+        outputs, last = await run(agent(hosted, FIVE, batcher=batcher))
+    assert all(isinstance(output.exception, toolwave.UnavailableError) for output in outputs)
+    assert last == "done"
+
+
 async def test_failures_are_outputs_of_their_calls(hosted: Hosted) -> None:
     outputs, last = await run(agent(hosted, MIXED))
     assert [output.is_error for output in outputs] == [False, True, True, False, False, True]
@@ -63,6 +77,11 @@ async def test_failures_are_outputs_of_their_calls(hosted: Hosted) -> None:
     assert [block.block_type for block in outputs[4].blocks] == ["text", "image"]
     assert outputs[5].content == "no screen"
     assert last == "done"
+
+
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted) -> None:
+    outputs, _ = await run(agent(hosted, ODD))
+    assert [output.content for output in outputs] == ["abcd"]
 
 
 async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted) -> None:

@@ -12,8 +12,9 @@ pytest.importorskip("agents")
 
 from agents import Agent, RunConfig, Runner, set_tracing_disabled
 from agents.testing import ScriptedModel, assistant_message, function_call
-from turns import FIVE, HANG, MIXED, Hosted
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
+import toolwave
 from toolwave.adapters import openai_agents
 
 set_tracing_disabled(True)
@@ -77,6 +78,10 @@ async def test_arguments_that_are_no_json_object_fail_alone(hosted: Hosted) -> N
     assert told[-1]["city"] == "Oslo"
 
 
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted) -> None:
+    assert await outputs(hosted, ODD) == ["abcd"]
+
+
 async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted) -> None:
     made, _ = agent(hosted, HANG)
     run = asyncio.create_task(Runner.run(made, "go"))
@@ -85,6 +90,16 @@ async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted) -> None:
     with pytest.raises(asyncio.CancelledError):
         await run
     await hosted.seen.times(hosted.seen.stopped, 5)
+
+
+async def test_a_coordinator_that_cannot_be_reached_ends_the_run(hosted: Hosted) -> None:
+    async with unreachable() as client, toolwave.Batcher(client) as batcher:
+        model = ScriptedModel([[function_call("geo__find", {"city": "Oslo"}, call_id="c")]])
+        made: Any = Agent(name="a", model=model, tools=openai_agents.tools(batcher, hosted.catalogue))
+        with pytest.raises(Exception) as raised:
+            await Runner.run(made, "go")
+    causes = [raised.value, raised.value.__cause__]
+    assert any(isinstance(cause, toolwave.UnavailableError) for cause in causes)
 
 
 async def test_strict_is_said_of_the_schemas_that_qualify(hosted: Hosted) -> None:

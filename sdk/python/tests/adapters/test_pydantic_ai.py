@@ -15,8 +15,9 @@ from pydantic_ai.capabilities import HandleDeferredToolCalls
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.tools import DeferredToolRequests
-from turns import FIVE, HANG, MIXED, Hosted
+from turns import FIVE, HANG, MIXED, ODD, Hosted, unreachable
 
+import toolwave
 from toolwave.adapters import pydantic_ai
 
 
@@ -108,6 +109,13 @@ async def test_arguments_that_are_no_json_fail_alone(hosted: Hosted, run: Any) -
 
 
 @ways
+async def test_parameters_may_have_names_that_the_framework_uses(hosted: Hosted, run: Any) -> None:
+    script = Script(ODD)
+    await run(hosted, script)
+    assert [part.content for part in script.returns()] == ["abcd"]
+
+
+@ways
 async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted, run: Any) -> None:
     running = asyncio.create_task(run(hosted, Script(HANG)))
     await hosted.seen.times(hosted.seen.started, 5)
@@ -119,8 +127,15 @@ async def test_cancelling_the_run_cancels_the_calls(hosted: Hosted, run: Any) ->
 
 async def test_calls_that_the_model_gets_wrong_again_and_again_do_not_end_the_run(hosted: Hosted) -> None:
     wrong = [("geo__find", {"town": 1})]
-    result = await call_by_call(hosted, Script(*[wrong] * 6))
+    result = await call_by_call(hosted, Script(*[wrong] * 6, wrong * 6))
     assert result.output == "done"
+
+
+async def test_a_coordinator_that_cannot_be_reached_ends_the_run(hosted: Hosted) -> None:
+    async with unreachable() as client:
+        with pytest.raises(toolwave.UnavailableError):
+            agent: Agent[None, str] = Agent(Script(FIVE).model)
+            await pydantic_ai.run_with_toolwave(agent, "go", client=client, tools=hosted.catalogue)
 
 
 async def test_a_pause_for_others_is_returned_and_nothing_has_run(hosted: Hosted) -> None:

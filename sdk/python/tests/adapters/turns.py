@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 
 from cluster import PATIENCE
@@ -20,9 +21,8 @@ class Seen:
 
     async def times(self, events: asyncio.Semaphore, count: int) -> None:
         """Waits until something has happened so often."""
-        async with asyncio.timeout(PATIENCE):
-            for _ in range(count):
-                await events.acquire()
+        for _ in range(count):
+            await asyncio.wait_for(events.acquire(), PATIENCE)
 
 
 @dataclass
@@ -46,4 +46,12 @@ MIXED = [
     ("shot", {"broken": True}),
 ]
 """A turn in which the second, the third and the last fail, and nothing else."""
+ODD: list[tuple[str, dict[str, object]]] = [("odd", {"self": "a", "config": "b", "run_manager": "c", "input": "d"})]
 HANG = [("hang", {"n": n}) for n in range(5)]
+
+
+def unreachable() -> toolwave.AsyncClient:
+    """A client of a port at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return toolwave.AsyncClient(f"127.0.0.1:{free.getsockname()[1]}")

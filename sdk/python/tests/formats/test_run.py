@@ -26,12 +26,10 @@ async def address(tmp_path: Path) -> AsyncIterator[str]:
     with Coordinator(tmp_path) as coordinator:
         worker = toolwave.Worker(find, coordinator=coordinator.address, name="formats")
         running = asyncio.create_task(worker.run())
-        async with asyncio.timeout(PATIENCE):
-            await worker.registered()
+        await asyncio.wait_for(worker.registered(), PATIENCE)
         yield coordinator.address
         worker.drain()
-        async with asyncio.timeout(PATIENCE):
-            await running
+        await asyncio.wait_for(running, PATIENCE)
 
 
 @pytest_asyncio.fixture

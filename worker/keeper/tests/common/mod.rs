@@ -79,13 +79,18 @@ pub(crate) fn survivors(mark: &str) -> Vec<String> {
 
 /// Until no process has the mark: for ends of which nothing tells.
 pub(crate) async fn until_gone(mark: &str) {
+    until_there_are(0, mark).await;
+}
+
+/// Until so many have it: a process that has just begun a program shows no command line for a moment.
+pub(crate) async fn until_there_are(count: usize, mark: &str) {
     for _ in 0..2000 {
-        if survivors(mark).is_empty() {
+        if survivors(mark).len() == count {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("there are still {:#?}", survivors(mark));
+    panic!("there are {:#?}", survivors(mark));
 }
 
 pub(crate) fn exists(process: u32) -> bool {

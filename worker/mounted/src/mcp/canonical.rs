@@ -110,12 +110,16 @@ mod tests {
 
     #[test]
     fn members_are_sorted_by_their_utf_16_units_and_nothing_is_spaced() {
-        let value = json!({"\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5, "\u{80}": 6, "\u{f6}": 7});
+        let value =
+            json!({"\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5, "\u{80}": 6, "\u{f6}": 7});
         assert_eq!(
             text(&value),
             "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}"
         );
-        assert_eq!(text(&json!({"b": [true, null, {}], "a": "\u{8}\"/"})), r#"{"a":"\b\"/","b":[true,null,{}]}"#);
+        assert_eq!(
+            text(&json!({"b": [true, null, {}], "a": "\u{8}\"/"})),
+            r#"{"a":"\b\"/","b":[true,null,{}]}"#
+        );
     }
 
     #[test]
@@ -150,7 +154,13 @@ mod tests {
         let same: Value =
             serde_json::from_str(r#"{"schema":{"y":[1,2.0e0],"x":1.0},"name":"a"}"#).expect("JSON");
         assert_eq!(text(&first), text(&same));
-        assert_ne!(text(&first), text(&json!({"name": "a", "schema": {"x": 1, "y": [2, 1]}})));
-        assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_ne!(
+            text(&first),
+            text(&json!({"name": "a", "schema": {"x": 1, "y": [2, 1]}}))
+        );
+        assert_eq!(
+            hash("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }

@@ -114,7 +114,10 @@ impl Catalogue {
             if !server.wants(&tool.name) {
                 continue;
             }
-            if listed.get(&tool.name).is_some_and(|other| other.hash != tool.hash) {
+            if listed
+                .get(&tool.name)
+                .is_some_and(|other| other.hash != tool.hash)
+            {
                 twice.insert(tool.name.clone());
             }
             listed.insert(tool.name.clone(), tool);
@@ -146,9 +149,9 @@ impl Catalogue {
             self.listed.push(tool);
         }
         let changed = entries.len() != self.entries.len()
-            || entries.iter().any(|(name, entry)| {
-                self.entries.get(name).is_none_or(|old| !old.same(entry))
-            });
+            || entries
+                .iter()
+                .any(|(name, entry)| self.entries.get(name).is_none_or(|old| !old.same(entry)));
         self.entries = entries;
         changed
     }
@@ -169,7 +172,14 @@ impl Catalogue {
             entry(Standing::Refused { why }, declaration, Some(quarantine), None)
         };
         if !is_name(&full_name) {
-            let why = "its name is not allowed: 1 to 128 bytes of [A-Za-z0-9._:-] with the server's".to_owned();
+            let why =
+                "its name is not allowed: 1 to 128 bytes of [A-Za-z0-9._:-] with the server's".to_owned();
+            return refused(why, None);
+        }
+        if tool.needs_old_task {
+            let why =
+                "it can only be called as a task of the protocol of 2025-11-25, which is not spoken here"
+                    .to_owned();
             return refused(why, None);
         }
         if let Some(why) = &tool.unsafe_because {
@@ -189,7 +199,11 @@ impl Catalogue {
             _ => None,
         };
         // what nobody has accepted is not shown to a model
-        let declaration = if quarantine.is_some() { neutral(full_name) } else { declaration };
+        let declaration = if quarantine.is_some() {
+            neutral(full_name)
+        } else {
+            declaration
+        };
         entry(standing, Some(declaration), quarantine, output)
     }
 
@@ -198,7 +212,10 @@ impl Catalogue {
             Some(hash) if *hash == tool.hash => return Standing::Approved,
             Some(hash) => hash,
             None if self.approved.required => return Standing::New,
-            None => self.held.entry(tool.name.clone()).or_insert_with(|| tool.hash.clone()),
+            None => self
+                .held
+                .entry(tool.name.clone())
+                .or_insert_with(|| tool.hash.clone()),
         };
         if *held == tool.hash {
             return Standing::New;
@@ -220,7 +237,12 @@ impl Catalogue {
                 hash = entry.hash,
                 "a tool of an MCP server is in quarantine until its definition is accepted"
             ),
-            None => tracing::debug!(server, tool, hash = entry.hash, "a tool of an MCP server is hosted"),
+            None => tracing::debug!(
+                server,
+                tool,
+                hash = entry.hash,
+                "a tool of an MCP server is hosted"
+            ),
         }
     }
 

@@ -36,7 +36,9 @@ impl Server {
         let mut faults = Vec::new();
         let is_name = !name.is_empty()
             && name.len() <= MAX_NAME
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if !is_name {
             let expected = "1 to 63 characters of [A-Za-z0-9_-]: tools are named SERVER.TOOL";
             faults.push(Fault::error("", "the server's name is not allowed", expected));
@@ -44,8 +46,14 @@ impl Server {
         match (&self.command, &self.url) {
             (Some(command), None) => self.check_command(command, &mut faults),
             (None, Some(url)) => self.check_url(url, &mut faults),
-            (Some(_), Some(_)) => faults.push(Fault::error("", "both command and url are given", "one of them")),
-            (None, None) => faults.push(Fault::error("", "neither command nor url is given", "one of them")),
+            (Some(_), Some(_)) => {
+                faults.push(Fault::error("", "both command and url are given", "one of them"))
+            }
+            (None, None) => faults.push(Fault::error(
+                "",
+                "neither command nor url is given",
+                "one of them",
+            )),
         }
         self.check_sources(&mut faults);
         self.check_numbers(&mut faults);
@@ -61,13 +69,25 @@ impl Server {
         };
         if !Path::new(program).is_absolute() {
             let what = format!("`{program}` is no absolute path");
-            faults.push(Fault::error("command[0]", what, "one such as /usr/bin/node: nothing is looked up in PATH"));
+            faults.push(Fault::error(
+                "command[0]",
+                what,
+                "one such as /usr/bin/node: nothing is looked up in PATH",
+            ));
         } else if !Path::new(program).is_file() {
-            faults.push(Fault::warning("command[0]", format!("there is no file {program}"), "a program"));
+            faults.push(Fault::warning(
+                "command[0]",
+                format!("there is no file {program}"),
+                "a program",
+            ));
         }
         for (index, argument) in command.iter().enumerate().filter(|(_, text)| text.contains('\0')) {
             let what = format!("it has a NUL after {} bytes", argument.find('\0').unwrap_or(0));
-            faults.push(Fault::error(format!("command[{index}]"), what, "text without one"));
+            faults.push(Fault::error(
+                format!("command[{index}]"),
+                what,
+                "text without one",
+            ));
         }
         if let Some(package) = unpinned(command) {
             let what = format!("`{package}` is fetched in whatever version is newest");
@@ -77,14 +97,22 @@ impl Server {
         for name in self.environment.keys() {
             if name.is_empty() || name.contains(['=', '\0']) {
                 let expected = "a name without = and NUL";
-                faults.push(Fault::error(format!("environment.{name}"), "it names no variable", expected));
+                faults.push(Fault::error(
+                    format!("environment.{name}"),
+                    "it names no variable",
+                    expected,
+                ));
             }
         }
         if let Some(directory) = self.directory.as_ref().filter(|directory| !directory.is_dir()) {
             let what = format!("there is no folder {}", directory.display());
             faults.push(Fault::error("directory", what, "one that exists"));
         }
-        for (key, given) in [("headers", !self.headers.is_empty()), ("allow_private", !self.allow_private.is_empty()), ("allow_http", self.allow_http)] {
+        for (key, given) in [
+            ("headers", !self.headers.is_empty()),
+            ("allow_private", !self.allow_private.is_empty()),
+            ("allow_http", self.allow_http),
+        ] {
             if given {
                 faults.push(Fault::error(key, "a command takes none", "it with url alone"));
             }
@@ -107,7 +135,11 @@ impl Server {
     fn check_url(&self, url: &str, faults: &mut Vec<Fault>) {
         let expected = "an address such as https://host/mcp, with http only where allow_http is set";
         match Url::parse(url) {
-            Err(error) => faults.push(Fault::error("url", format!("it is no address: {error}"), expected)),
+            Err(error) => faults.push(Fault::error(
+                "url",
+                format!("it is no address: {error}"),
+                expected,
+            )),
             Ok(parsed) => {
                 let plain = parsed.scheme() == "http" && self.allow_http;
                 if parsed.scheme() != "https" && !plain {
@@ -128,13 +160,21 @@ impl Server {
         for (name, value) in &self.headers {
             let key = format!("headers.{name}");
             if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                faults.push(Fault::error(key, "it names no header", "a name such as authorization"));
+                faults.push(Fault::error(
+                    key,
+                    "it names no header",
+                    "a name such as authorization",
+                ));
             } else if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
                 faults.push(Fault::error(key, "the protocol sets it", "another header"));
             } else if let Source::Text(text) = value
                 && HeaderValue::from_str(text).is_err()
             {
-                faults.push(Fault::error(key, "it has characters that no header may have", "one line of text"));
+                faults.push(Fault::error(
+                    key,
+                    "it has characters that no header may have",
+                    "one line of text",
+                ));
             }
         }
         for (key, given) in [
@@ -143,17 +183,29 @@ impl Server {
             ("pool", self.pool != 1),
         ] {
             if given {
-                faults.push(Fault::error(key, "a server at an address takes none", "it with command alone"));
+                faults.push(Fault::error(
+                    key,
+                    "a server at an address takes none",
+                    "it with command alone",
+                ));
             }
         }
     }
 
     fn check_numbers(&self, faults: &mut Vec<Fault>) {
         if !(1..=MAX_POOL).contains(&self.pool) {
-            faults.push(Fault::error("pool", format!("it is {}", self.pool), format!("1 to {MAX_POOL}")));
+            faults.push(Fault::error(
+                "pool",
+                format!("it is {}", self.pool),
+                format!("1 to {MAX_POOL}"),
+            ));
         }
         if self.concurrency == Some(0) {
-            faults.push(Fault::error("concurrency", "it is 0", "at least 1, or none for no limit"));
+            faults.push(Fault::error(
+                "concurrency",
+                "it is 0",
+                "at least 1, or none for no limit",
+            ));
         }
         for (key, duration) in [
             ("start_timeout", self.start_timeout),
@@ -174,10 +226,18 @@ impl Server {
             faults.push(Fault::error("exclude", what, "it in one of the lists"));
         }
         if self.include.as_ref().is_some_and(Vec::is_empty) {
-            faults.push(Fault::error("include", "it is empty: no tool is left", "names of tools, or no list"));
+            faults.push(Fault::error(
+                "include",
+                "it is empty: no tool is left",
+                "names of tools, or no list",
+            ));
         }
         for (tool, overrides) in &self.tools {
-            let promises = [overrides.read_only, overrides.idempotent, overrides.honours_idempotency_key];
+            let promises = [
+                overrides.read_only,
+                overrides.idempotent,
+                overrides.honours_idempotency_key,
+            ];
             if promises.into_iter().filter(|promise| *promise).count() > 1 {
                 let what = "more than one of read_only, idempotent and honours_idempotency_key is set";
                 faults.push(Fault::error(format!("tools.{tool}"), what, "one of them"));
@@ -187,7 +247,11 @@ impl Server {
             }
             if !overrides.hidden && !self.wants(tool) {
                 let expected = "it in include, or nothing said of it";
-                faults.push(Fault::warning(format!("tools.{tool}"), "the tool is left out", expected));
+                faults.push(Fault::warning(
+                    format!("tools.{tool}"),
+                    "the tool is left out",
+                    expected,
+                ));
             }
         }
         let mut server = Declaration::new("any", "");
@@ -234,7 +298,11 @@ mod tests {
     fn faults(table: Value) -> Vec<String> {
         let server: Server = serde_json::from_value(table).expect("a table");
         let told = |fault: Fault| {
-            let mark = if fault.severity == Severity::Warning { "?" } else { "" };
+            let mark = if fault.severity == Severity::Warning {
+                "?"
+            } else {
+                ""
+            };
             format!("{}{mark}: {}", fault.key, fault.what)
         };
         server.check("files").into_iter().map(told).collect()
@@ -245,9 +313,15 @@ mod tests {
         assert_eq!(faults(json!({"command": ["/bin/sh"]})), Vec::<String>::new());
         assert_eq!(faults(json!({"url": "https://host/mcp"})), Vec::<String>::new());
         assert_eq!(faults(json!({})), [": neither command nor url is given"]);
-        assert_eq!(faults(json!({"command": ["/bin/sh"], "url": "https://h/"})), [": both command and url are given"]);
+        assert_eq!(
+            faults(json!({"command": ["/bin/sh"], "url": "https://h/"})),
+            [": both command and url are given"]
+        );
         assert_eq!(faults(json!({"command": []})), ["command: it is empty"]);
-        assert_eq!(faults(json!({"command": ["node"]})), ["command[0]: `node` is no absolute path"]);
+        assert_eq!(
+            faults(json!({"command": ["node"]})),
+            ["command[0]: `node` is no absolute path"]
+        );
     }
 
     #[test]
@@ -255,7 +329,10 @@ mod tests {
         let argv = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         for (command, package) in [
             ("/usr/bin/npx -y @scope/server", Some("@scope/server")),
-            ("/usr/bin/npx -y @scope/server@latest", Some("@scope/server@latest")),
+            (
+                "/usr/bin/npx -y @scope/server@latest",
+                Some("@scope/server@latest"),
+            ),
             ("/usr/bin/npx -y @scope/server@1.2.3 /data", None),
             ("/usr/bin/uvx mcp-server-time", Some("mcp-server-time")),
             ("/usr/bin/uvx mcp-server-time==2026.1", None),
@@ -268,7 +345,9 @@ mod tests {
 
     #[test]
     fn addresses_are_https_without_credentials_and_headers_are_lines() {
-        let told = faults(json!({"url": "http://user:secret@host/mcp", "pool": 2, "headers": {"Host": "a", "x": "a\nb"}}));
+        let told = faults(
+            json!({"url": "http://user:secret@host/mcp", "pool": 2, "headers": {"Host": "a", "x": "a\nb"}}),
+        );
         assert_eq!(
             told,
             [
@@ -280,7 +359,12 @@ mod tests {
             ]
         );
         assert!(told.iter().all(|line| !line.contains("secret")));
-        assert!(faults(json!({"url": "http://127.0.0.1:80/mcp", "allow_http": true, "allow_private": ["127.0.0.1"]})).is_empty());
+        assert!(
+            faults(
+                json!({"url": "http://127.0.0.1:80/mcp", "allow_http": true, "allow_private": ["127.0.0.1"]})
+            )
+            .is_empty()
+        );
     }
 
     #[test]

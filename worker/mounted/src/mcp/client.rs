@@ -102,7 +102,10 @@ impl ClientHandler for Client {
         let mut extensions = ExtensionCapabilities::new();
         extensions.insert(TASKS_EXTENSION_ID.to_owned(), serde_json::Map::new());
         capabilities.extensions = Some(extensions);
-        ClientConfig::new(capabilities, Implementation::new("toolwave", env!("CARGO_PKG_VERSION")))
+        ClientConfig::new(
+            capabilities,
+            Implementation::new("toolwave", env!("CARGO_PKG_VERSION")),
+        )
     }
 
     async fn on_progress(&self, progress: ProgressNotificationParam, _: NotificationContext<RoleClient>) {

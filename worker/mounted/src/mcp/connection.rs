@@ -7,9 +7,9 @@ use std::{sync::Arc, time::Duration};
 use rmcp::{
     Peer, RoleClient,
     model::{
-        CallToolRequest, CallToolRequestParams, CancelTaskParams, CancelTaskRequest, ClientRequest, ErrorData,
-        GetTaskParams, GetTaskRequest, ListToolsRequest, NumberOrString, PaginatedRequestParams,
-        RequestMetaObject, RequestId, ServerResult,
+        CallToolRequest, CallToolRequestParams, CancelTaskParams, CancelTaskRequest, ClientRequest,
+        ErrorData, GetTaskParams, GetTaskRequest, ListToolsRequest, NumberOrString, PaginatedRequestParams,
+        RequestId, RequestMetaObject, ServerResult,
     },
     service::{PeerRequestOptions, RequestHandle, ServiceError},
 };
@@ -81,7 +81,9 @@ impl Connection {
         let mut options = PeerRequestOptions::no_options();
         if !context.idempotency_key().is_empty() {
             let mut meta = RequestMetaObject::new();
-            meta.0.0.insert(IDEMPOTENCY_KEY.to_owned(), context.idempotency_key().into());
+            meta.0
+                .0
+                .insert(IDEMPOTENCY_KEY.to_owned(), context.idempotency_key().into());
             options = options.with_meta(meta);
         }
         let sent = tokio::select! {
@@ -94,7 +96,10 @@ impl Connection {
             Err(error) => return Ending::NeverSent(reason(&error)),
         };
         let _watch = self.heard.watch(handle.progress_token.clone(), context);
-        let open = Open { wire: self.wire.as_deref(), id: number(&handle.id) };
+        let open = Open {
+            wire: self.wire.as_deref(),
+            id: number(&handle.id),
+        };
         tokio::select! {
             biased;
             answer = &mut handle.rx => open.ending(answer.unwrap_or(Err(ServiceError::TransportClosed))),
@@ -129,7 +134,9 @@ impl Connection {
                 };
                 let mut page = match self.ask(ClientRequest::ListToolsRequest(request)).await {
                     Ending::Answered(page) => page,
-                    Ending::Refused(error) => return Err(format!("tools/list was refused: {}", error.message)),
+                    Ending::Refused(error) => {
+                        return Err(format!("tools/list was refused: {}", error.message));
+                    }
                     other => return Err(format!("tools/list was not answered: {other:?}")),
                 };
                 let Some(Value::Array(tools)) = page.get_mut("tools").map(Value::take) else {
@@ -139,7 +146,10 @@ impl Connection {
                 if listing.tools.len() > MAX_TOOLS {
                     return Err(format!("it lists more than {MAX_TOOLS} tools"));
                 }
-                let fresh = page.get("ttlMs").and_then(Value::as_u64).map(Duration::from_millis);
+                let fresh = page
+                    .get("ttlMs")
+                    .and_then(Value::as_u64)
+                    .map(Duration::from_millis);
                 listing.fresh_for = listing.fresh_for.into_iter().chain(fresh).min();
                 let next = page.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
                 if next.is_none() || next == cursor {
@@ -164,13 +174,23 @@ impl Connection {
     /// Asks the server to stop a task.
     pub(super) async fn cancel_task(&self, task: &str) {
         let request = CancelTaskRequest::new(CancelTaskParams::new(task));
-        let _ = self.peer.send_request(ClientRequest::CancelTaskRequest(request)).await;
+        let _ = self
+            .peer
+            .send_request(ClientRequest::CancelTaskRequest(request))
+            .await;
     }
 
     async fn ask(&self, request: ClientRequest) -> Ending {
-        match self.peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await {
+        match self
+            .peer
+            .send_cancellable_request(request, PeerRequestOptions::no_options())
+            .await
+        {
             Ok(mut handle) => {
-                let open = Open { wire: self.wire.as_deref(), id: number(&handle.id) };
+                let open = Open {
+                    wire: self.wire.as_deref(),
+                    id: number(&handle.id),
+                };
                 let answer = (&mut handle.rx).await;
                 open.ending(answer.unwrap_or(Err(ServiceError::TransportClosed)))
             }

@@ -27,6 +27,8 @@ pub(super) struct Listed {
     pub(super) text: String,
     /// Why it is not used whoever approves it.
     pub(super) unsafe_because: Option<String>,
+    /// It can only be called as a task of the protocol of 2025-11-25, which rmcp does not speak.
+    pub(super) needs_old_task: bool,
 }
 
 /// Checks structured content against its schema.
@@ -59,7 +61,10 @@ impl Listed {
         .into_iter()
         .find_map(|(key, value)| {
             let char = hidden(value?)?;
-            Some(format!("its {key} holds the invisible character U+{:04X}", u32::from(char)))
+            Some(format!(
+                "its {key} holds the invisible character U+{:04X}",
+                u32::from(char)
+            ))
         });
         Some(Self {
             name,
@@ -70,6 +75,9 @@ impl Listed {
             hash,
             text,
             unsafe_because,
+            needs_old_task: tool
+                .pointer("/execution/taskSupport")
+                .is_some_and(|support| support == "required"),
         })
     }
 
@@ -122,9 +130,15 @@ impl OutputCheck {
             None => Ok(()),
             Some(error) => {
                 let place = error.instance_path().to_string();
-                let place = if place.is_empty() { "its root".to_owned() } else { place };
+                let place = if place.is_empty() {
+                    "its root".to_owned()
+                } else {
+                    place
+                };
                 let rule = error.schema_path().to_string();
-                Err(format!("the structured content breaks the tool's schema at {place} (rule {rule})"))
+                Err(format!(
+                    "the structured content breaks the tool's schema at {place} (rule {rule})"
+                ))
             }
         }
     }
@@ -174,7 +188,8 @@ mod tests {
         let tool = json!({"name": "n", "description": "d", "inputSchema": {"type": "object", "title": "t"}});
         let hash = |server: &str, tool: &Value| Listed::read(server, tool).expect("a tool").hash;
         let first = hash("s", &tool);
-        let reordered = json!({"inputSchema": {"title": "t", "type": "object"}, "description": "d", "name": "n"});
+        let reordered =
+            json!({"inputSchema": {"title": "t", "type": "object"}, "description": "d", "name": "n"});
         assert_eq!(hash("s", &reordered), first);
         assert_ne!(hash("other", &tool), first);
         for (key, value) in [

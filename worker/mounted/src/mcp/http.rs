@@ -37,7 +37,11 @@ pub(super) fn transport(
 ) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
     let text = server.url.as_deref().unwrap_or_default();
     let url = toolwave_egress::url(text).map_err(|error| error.to_string())?;
-    let inside: Vec<Range> = server.allow_private.iter().filter_map(|text| text.parse().ok()).collect();
+    let inside: Vec<Range> = server
+        .allow_private
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
     let service = Service {
         url: &url,
         plain_http: server.allow_http,
@@ -52,7 +56,8 @@ pub(super) fn transport(
         .map_err(|error| reason(&error))?;
     let mut headers = HashMap::new();
     for (name, source) in &server.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` names no header"))?;
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` names no header"))?;
         let secret = source.read().map_err(|error| error.to_string())?;
         let mut value = HeaderValue::from_str(secret.expose())
             .map_err(|_| format!("the value of the header `{name}` has characters that none may have"))?;
@@ -79,7 +84,10 @@ pub(super) fn sending(error: &ServiceError) -> Sending {
                 _ => Sending::Perhaps,
             };
         }
-        if current.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect) {
+        if current
+            .downcast_ref::<reqwest::Error>()
+            .is_some_and(reqwest::Error::is_connect)
+        {
             return Sending::Never;
         }
         cause = current.source();

@@ -36,8 +36,14 @@ impl Life {
         service: RunningService<RoleClient, Client>,
         complaints: AbortOnDropHandle<()>,
     ) -> Self {
-        let process = Process { kept, _complaints: complaints };
-        Self { process: Some(process), ..Self::http(service) }
+        let process = Process {
+            kept,
+            _complaints: complaints,
+        };
+        Self {
+            process: Some(process),
+            ..Self::http(service)
+        }
     }
 
     pub(super) fn http(service: RunningService<RoleClient, Client>) -> Self {
@@ -45,8 +51,14 @@ impl Life {
         let running: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             let _ = service.waiting().await;
         });
-        let service = Service { running: Some(running) };
-        Self { service, close, process: None }
+        let service = Service {
+            running: Some(running),
+        };
+        Self {
+            service,
+            close,
+            process: None,
+        }
     }
 
     /// Ends when the server is gone by itself, and says how. Then nothing of it is left.

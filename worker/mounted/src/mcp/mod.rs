@@ -137,6 +137,8 @@ impl Drop for Mounted {
 
 impl std::fmt::Debug for Mounted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mounted").field("server", &self.serving.name).finish_non_exhaustive()
+        f.debug_struct("Mounted")
+            .field("server", &self.serving.name)
+            .finish_non_exhaustive()
     }
 }

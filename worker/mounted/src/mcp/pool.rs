@@ -114,7 +114,10 @@ impl Pool {
             (works && calls.running < self.concurrency).then_some(calls.running)
         };
         loop {
-            let free = state.members.iter().filter_map(|member| Some((takes(member)?, member)));
+            let free = state
+                .members
+                .iter()
+                .filter_map(|member| Some((takes(member)?, member)));
             let (_, member) = free.min_by_key(|(running, _)| *running)?;
             let mut calls = member.calls();
             // a call of it may have been abandoned since it was looked at
@@ -128,7 +131,11 @@ impl Pool {
                 self.freed.notify_one();
             }
             let member = Arc::clone(member);
-            return Some(Lease { pool: self, member, abandoned: false });
+            return Some(Lease {
+                pool: self,
+                member,
+                abandoned: false,
+            });
         }
     }
 

@@ -12,9 +12,9 @@ use std::{
 };
 
 use rmcp::{
+    RoleClient,
     model::ProtocolVersion,
     service::{ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, RunningService},
-    RoleClient,
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
@@ -55,7 +55,9 @@ pub(super) async fn open(
     max_line: usize,
 ) -> Result<(Connection, Life), String> {
     let mut kept = keeper.spawn(&spec(server)?).map_err(|error| error.to_string())?;
-    let (Some(stdin), Some(stdout), Some(stderr)) = (kept.stdin.take(), kept.stdout.take(), kept.stderr.take()) else {
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (kept.stdin.take(), kept.stdout.take(), kept.stderr.take())
+    else {
         return Err("the process has no standard streams".to_owned());
     };
     let tail = Tail::default();
@@ -71,14 +73,23 @@ pub(super) async fn open(
     );
     let client = Client::default();
     let heard = client.heard();
-    let started = timeout(server.start_timeout, shake_hands(client, transport, server.protocol)).await;
+    let started = timeout(
+        server.start_timeout,
+        shake_hands(client, transport, server.protocol),
+    )
+    .await;
     let why = match started {
         Ok(Ok(service)) => {
             // from here on it may write parameters
             tail.lock().unwrap_or_else(PoisonError::into_inner).clear();
             let ended = CancellationToken::new();
             let peer = service.peer().clone();
-            let connection = Connection { peer, heard, wire: Some(wire), ended };
+            let connection = Connection {
+                peer,
+                heard,
+                wire: Some(wire),
+                ended,
+            };
             return Ok((connection, Life::process(kept, service, complaints)));
         }
         Ok(Err(error)) => initialize_error(&error),
@@ -89,8 +100,14 @@ pub(super) async fn open(
     let _ = timeout(KILL_GRACE, complaints).await;
     let wrote = tail.lock().unwrap_or_else(PoisonError::into_inner);
     let wrote = Vec::from_iter(wrote.iter().cloned()).join(" | ");
-    let wrote = if wrote.is_empty() { "nothing".to_owned() } else { wrote };
-    Err(format!("{why}; {exit}; it wrote to its standard error last: {wrote}"))
+    let wrote = if wrote.is_empty() {
+        "nothing".to_owned()
+    } else {
+        wrote
+    };
+    Err(format!(
+        "{why}; {exit}; it wrote to its standard error last: {wrote}"
+    ))
 }
 
 /// A process that ends by itself says how; others are ended.
@@ -156,7 +173,9 @@ where
             legacy_version: Some(ProtocolVersion::V_2025_11_25),
         },
         Protocol::Handshake => ClientLifecycleMode::Initialize,
-        Protocol::Discovery => ClientLifecycleMode::Discover { preferred_versions: newer },
+        Protocol::Discovery => ClientLifecycleMode::Discover {
+            preferred_versions: newer,
+        },
     };
     client.serve_with_lifecycle(transport, mode).await
 }
@@ -169,7 +188,9 @@ pub(super) fn initialize_error(error: &ClientInitializeError) -> String {
             format!("it refused to start: {}", text::shown(&error.message, 512))
         }
         ClientInitializeError::TransportError { error, .. } => http::reason(error.error.as_ref()),
-        ClientInitializeError::NoCompatibleProtocolVersion { .. } => "it speaks no version of the protocol that is spoken here".to_owned(),
+        ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
+            "it speaks no version of the protocol that is spoken here".to_owned()
+        }
         ClientInitializeError::LegacyFallbackFailed { fallback, .. } => initialize_error(fallback),
         _ => "it does not answer as the protocol wants".to_owned(),
     }
@@ -180,7 +201,9 @@ async fn listen(stderr: impl AsyncRead + Unpin, server: Arc<str>, to: StandardEr
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {
-        let Ok(available) = stderr.fill_buf().await else { return };
+        let Ok(available) = stderr.fill_buf().await else {
+            return;
+        };
         if available.is_empty() {
             return;
         }

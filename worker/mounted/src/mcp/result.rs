@@ -19,7 +19,10 @@ const MAX_DETAILS: usize = 32 << 10;
 pub(super) enum Reply {
     Complete(Map<String, Value>),
     /// The work goes on as a task of this id; asked again after so many milliseconds.
-    Task { id: String, poll: Option<u64> },
+    Task {
+        id: String,
+        poll: Option<u64>,
+    },
     /// The server wants something from a person.
     InputRequired(Value),
 }
@@ -37,9 +40,9 @@ pub(super) fn read(answer: Value) -> Result<Reply, ToolError> {
             answer.remove("resultType");
             Ok(Reply::Complete(answer))
         }
-        Some("input_required") => {
-            Ok(Reply::InputRequired(answer.remove("inputRequests").unwrap_or(Value::Null)))
-        }
+        Some("input_required") => Ok(Reply::InputRequired(
+            answer.remove("inputRequests").unwrap_or(Value::Null),
+        )),
         Some("task") => match answer.get("taskId").and_then(Value::as_str) {
             Some(id) => Ok(Reply::Task {
                 id: id.to_owned(),
@@ -47,7 +50,10 @@ pub(super) fn read(answer: Value) -> Result<Reply, ToolError> {
             }),
             None => Err(broken("the server's answer is a task without an id")),
         },
-        Some(other) => Err(broken(&format!("the server's answer is of an unknown type, `{}`", text::shown(other, 64)))),
+        Some(other) => Err(broken(&format!(
+            "the server's answer is of an unknown type, `{}`",
+            text::shown(other, 64)
+        ))),
     }
 }
 
@@ -55,7 +61,10 @@ pub(super) fn read(answer: Value) -> Result<Reply, ToolError> {
 ///
 /// # Errors
 /// `MCP_TOOL_ERROR`, or that the content is not what the tool declares.
-pub(super) fn complete(mut answer: Map<String, Value>, check: Option<&OutputCheck>) -> Result<Output, ToolError> {
+pub(super) fn complete(
+    mut answer: Map<String, Value>,
+    check: Option<&OutputCheck>,
+) -> Result<Output, ToolError> {
     let is_error = answer.remove("isError") == Some(Value::Bool(true));
     if !answer.get("content").is_none_or(Value::is_array) {
         return Err(broken("the content of the server's answer is no list"));
@@ -73,7 +82,11 @@ pub(super) fn complete(mut answer: Map<String, Value>, check: Option<&OutputChec
 }
 
 fn tool_error(answer: Map<String, Value>) -> ToolError {
-    let texts = answer.get("content").and_then(Value::as_array).into_iter().flatten();
+    let texts = answer
+        .get("content")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let texts: Vec<&str> = texts.filter_map(|block| block.get("text")?.as_str()).collect();
     let message = match texts.join("\n") {
         empty if empty.trim().is_empty() => "the tool failed and gave no text".to_owned(),
@@ -168,7 +181,10 @@ mod tests {
     fn errors_of_the_tool_have_its_text_and_its_content() {
         let content = json!([{"type": "text", "text": "no such file"}, {"type": "image"}]);
         let error = end(json!({"content": content, "isError": true})).expect_err("an error");
-        assert_eq!((error.code.as_str(), error.message.as_str()), ("MCP_TOOL_ERROR", "no such file"));
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str()),
+            ("MCP_TOOL_ERROR", "no such file")
+        );
         assert_eq!(error.details.as_deref(), Some(&json!({"content": content})));
         assert!(!error.retryable);
         let long = end(json!({"content": [{"type": "text", "text": "é".repeat(40_000)}], "isError": true}));
@@ -184,7 +200,10 @@ mod tests {
             (json!({"content": "text"}), "MCP_BROKEN_ANSWER"),
             (json!({"resultType": "odd"}), "MCP_BROKEN_ANSWER"),
             (json!({"resultType": "task"}), "MCP_BROKEN_ANSWER"),
-            (json!({"resultType": "input_required", "inputRequests": {"a": 1}}), "INPUT_REQUIRED"),
+            (
+                json!({"resultType": "input_required", "inputRequests": {"a": 1}}),
+                "INPUT_REQUIRED",
+            ),
         ] {
             assert_eq!(end(answer).expect_err("an error").code, code);
         }

@@ -142,7 +142,8 @@ impl Serving {
                     let member = self.pool.add(connection);
                     self.tried.send_replace(true);
                     tracing::info!(server = &*self.name, "an MCP server is ready");
-                    self.tasks.spawn(Arc::clone(&self).refresh(Arc::clone(&member), listing.fresh_for));
+                    self.tasks
+                        .spawn(Arc::clone(&self).refresh(Arc::clone(&member), listing.fresh_for));
                     let attending = Arc::clone(&self).attend(Arc::clone(&member), life);
                     self.tasks.spawn(async move {
                         attending.await;
@@ -156,7 +157,11 @@ impl Serving {
                 }
                 Err(why) => {
                     drop(permit);
-                    tracing::warn!(server = &*self.name, error = why, "an MCP server does not start; it is tried again");
+                    tracing::warn!(
+                        server = &*self.name,
+                        error = why,
+                        "an MCP server does not start; it is tried again"
+                    );
                     self.pool.failed(why);
                     self.tried.send_replace(true);
                 }
@@ -174,7 +179,11 @@ impl Serving {
     }
 
     async fn open(&self) -> Result<(Connection, Life, Listing), String> {
-        let max_line = self.server.max_result.unwrap_or(MAX_RESULT).saturating_add(ENVELOPE);
+        let max_line = self
+            .server
+            .max_result
+            .unwrap_or(MAX_RESULT)
+            .saturating_add(ENVELOPE);
         let max_line = usize::try_from(max_line).unwrap_or(usize::MAX);
         let (connection, mut life) = if self.server.command.is_some() {
             process::open(&self.name, &self.server, &self.keeper, max_line).await?
@@ -199,13 +208,23 @@ impl Serving {
         let client = Client::default();
         let heard = client.heard();
         let within = self.server.start_timeout;
-        let service = match timeout(within, process::shake_hands(client, transport, self.server.protocol)).await {
+        let service = match timeout(
+            within,
+            process::shake_hands(client, transport, self.server.protocol),
+        )
+        .await
+        {
             Ok(Ok(service)) => service,
             Ok(Err(error)) => return Err(text::shown(&process::initialize_error(&error), 512)),
             Err(_) => return Err(format!("it did not answer within {within:?}")),
         };
         let peer = service.peer().clone();
-        let connection = Connection { peer, heard, wire: None, ended: CancellationToken::new() };
+        let connection = Connection {
+            peer,
+            heard,
+            wire: None,
+            ended: CancellationToken::new(),
+        };
         Ok((connection, Life::http(service)))
     }
 
@@ -262,7 +281,11 @@ impl Serving {
                 }
                 Err(error) => {
                     let error = text::shown(&error, 512);
-                    tracing::warn!(server = &*self.name, error, "an MCP server's tools may have changed and are not told");
+                    tracing::warn!(
+                        server = &*self.name,
+                        error,
+                        "an MCP server's tools may have changed and are not told"
+                    );
                 }
             }
         }
@@ -288,9 +311,14 @@ impl<'a> Changes<'a> {
         let told = connection.peer.peer_info();
         let subscribes = told.is_some_and(|told| {
             let tools = told.capabilities.tools.as_ref();
-            !told.protocol_version.has_initialize() && tools.is_some_and(|tools| tools.list_changed == Some(true))
+            !told.protocol_version.has_initialize()
+                && tools.is_some_and(|tools| tools.list_changed == Some(true))
         });
-        Self { connection, subscription: None, subscribes }
+        Self {
+            connection,
+            subscription: None,
+            subscribes,
+        }
     }
 
     /// Waits for the next one; for ever with a server that has none.

@@ -80,7 +80,10 @@ mod tests {
     fn the_id_is_found_first_last_and_in_between_and_never_inside_the_result() {
         for (message, id) in [
             (r#"{"jsonrpc":"2.0","id":7,"result":{"id":9}}"#, Some(7)),
-            (r#"{"result":{"content":[{"id":9,"text":"\"id\":8}"}]},"jsonrpc":"2.0","id": 12 }"#, Some(12)),
+            (
+                r#"{"result":{"content":[{"id":9,"text":"\"id\":8}"}]},"jsonrpc":"2.0","id": 12 }"#,
+                Some(12),
+            ),
             (r#"{"id":3,"result":{}}"#, Some(3)),
             (r#"{"result":[{"id":5}]}"#, None),
             (r#"{"a\"id":5,"id":"text"}"#, None),

@@ -156,7 +156,11 @@ impl<R: AsyncRead + Unpin, W> Stdio<R, W> {
             return None;
         };
         let id = envelope.id.and_then(|id| number(id.get()));
-        if envelope.method.as_ref().is_some_and(|method| UNHEARD.contains(&method.as_ref())) {
+        if envelope
+            .method
+            .as_ref()
+            .is_some_and(|method| UNHEARD.contains(&method.as_ref()))
+        {
             return None;
         }
         if envelope.method.is_some() {
@@ -189,7 +193,13 @@ impl<R: AsyncRead + Unpin, W> Stdio<R, W> {
             Ok(message) => Some(message),
             Err(_) => {
                 self.ignore();
-                id.map(|id| failure(id, NO_MESSAGE, "the server's answer is no message of the protocol"))
+                id.map(|id| {
+                    failure(
+                        id,
+                        NO_MESSAGE,
+                        "the server's answer is no message of the protocol",
+                    )
+                })
             }
         }
     }

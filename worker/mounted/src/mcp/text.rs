@@ -39,7 +39,15 @@ mod tests {
     #[test]
     fn what_is_not_seen_is_found_and_written_as_an_escape() {
         assert_eq!(hidden("plain text,\n\tand é 漢 🦀 ❤\u{fe0f}"), None);
-        for char in ['\u{200b}', '\u{202e}', '\u{e0041}', '\u{1b}', '\u{0}', '\u{feff}', '\u{2066}'] {
+        for char in [
+            '\u{200b}',
+            '\u{202e}',
+            '\u{e0041}',
+            '\u{1b}',
+            '\u{0}',
+            '\u{feff}',
+            '\u{2066}',
+        ] {
             assert_eq!(hidden(&format!("a{char}b")), Some(char));
         }
         assert_eq!(shown("\u{1b}[31mred\r\n", 100), "\\u{1b}[31mred");

@@ -61,7 +61,10 @@ impl McpTool {
             // while it waited
             self.check()?;
             let connection = lease.connection();
-            match connection.call(&self.entry.name, arguments.clone(), &context, grace).await {
+            match connection
+                .call(&self.entry.name, arguments.clone(), &context, grace)
+                .await
+            {
                 // the process is gone and nobody knew: another one may take the call
                 Ending::NeverSent(_) if connection.wire.is_some() => lease.found_closed(),
                 ending => break (lease, ending),
@@ -83,10 +86,15 @@ impl McpTool {
                 Reply::Task { .. } => Err(result::broken("the result of the task is a task")),
             },
             Ending::Refused(error) => Err(result::refused(error)),
-            Ending::NeverSent(why) => Err(self.lost(&format!("the call did not reach the server: {why}")).retryable()),
+            Ending::NeverSent(why) => Err(self
+                .lost(&format!("the call did not reach the server: {why}"))
+                .retryable()),
             Ending::Busy(why, wait) => {
                 let error = self.lost(&format!("the server takes no call now: {why}"));
-                Err(wait.map_or_else(|| error.clone().retryable(), |wait| error.clone().retry_after(wait)))
+                Err(wait.map_or_else(
+                    || error.clone().retryable(),
+                    |wait| error.clone().retry_after(wait),
+                ))
             }
             Ending::Lost(why) => Err(self.lost_while_running(&why, &context)),
             Ending::Stopped => Err(stopped()),
@@ -121,7 +129,10 @@ impl McpTool {
                 return Err(ToolError::new("TOOL_NOT_APPROVED", message));
             }
             Some(Quarantine::Refused { why }) => {
-                return Err(ToolError::new("TOOL_QUARANTINED", format!("`{name}` is not used: {why}")));
+                return Err(ToolError::new(
+                    "TOOL_QUARANTINED",
+                    format!("`{name}` is not used: {why}"),
+                ));
             }
         };
         let message = format!(
@@ -152,7 +163,9 @@ impl McpTool {
             Safety::NotRepeatable => false,
         };
         let name = &self.serving.name;
-        let message = format!("the MCP server `{name}` was lost while the call ran, so it may have had its effect: {why}");
+        let message = format!(
+            "the MCP server `{name}` was lost while the call ran, so it may have had its effect: {why}"
+        );
         let error = ToolError::new("MCP_SERVER_LOST", message);
         if safe { error.retryable() } else { error }
     }

@@ -91,3 +91,14 @@ pub(crate) fn survivors(mark: &str) -> usize {
         .filter(|line| String::from_utf8_lossy(line).contains(mark))
         .count()
 }
+
+/// Until so many have it: a process that has just begun a program shows no command line for a moment.
+pub(crate) async fn until_there_are(count: usize, mark: &str) {
+    for _ in 0..2000 {
+        if survivors(mark) == count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("there are {}", survivors(mark));
+}

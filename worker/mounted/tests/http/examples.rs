@@ -4,52 +4,43 @@
 //! trusted, and `allow_private`, and resolves the name to the server on loopback. Where a file takes a secret from
 //! the environment, it comes from a file.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use toolwave_egress::Lookup;
-use toolwave_mounted::http::{Http, Network};
+use toolwave_mounted::{
+    file::{Pinning, ToolsFile},
+    http::{Http, Network},
+};
 use toolwave_tool::{Declaration, Safety, SharedTool, ToolError};
 
 use super::support::{Answer, Authority, Received, Server, call, ok, read_http, status, told, with_header};
 
-/// The keys that these files use.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    description: String,
-    read_only: bool,
-    input_schema: Value,
-    http: Value,
-}
-
-fn read(file: &str) -> (Declaration, Value) {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct File {
-        tools: BTreeMap<String, Entry>,
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples/tools")
-        .join(file);
-    let text = std::fs::read_to_string(path).unwrap();
-    let file: File = if file.ends_with(".yaml") {
+/// What the file declares, as a worker reads it, and the table `http` of its one tool.
+fn read(file: &str, folder: &Path) -> (Declaration, Value) {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tools");
+    let text = std::fs::read_to_string(examples.join(file)).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(lines <= 10 || file.ends_with(".yaml"), "{file} is short: {lines}");
+    let text = text.replace("env = \"LIBRETRANSLATE_KEY\"", "file = \"secret\"");
+    std::fs::write(folder.join("secret"), "the-key").unwrap();
+    let path = folder.join(file);
+    std::fs::write(&path, &text).unwrap();
+    let read = ToolsFile::read(&path, &BTreeSet::new(), Pinning::Kept).unwrap();
+    assert_eq!(read.warnings(), []);
+    let declaration = read.declarations().next().unwrap().clone();
+    assert_eq!(declaration.safety, Safety::ReadOnly);
+    let mut whole: Value = if file.ends_with(".yaml") {
         serde_saphyr::from_str(&text).unwrap()
     } else {
-        assert!(
-            text.lines().filter(|line| !line.starts_with('#')).count() <= 12,
-            "it is short"
-        );
         toml::from_str(&text).unwrap()
     };
-    let (name, entry) = file.tools.into_iter().next().unwrap();
-    let mut declaration = Declaration::new(name, entry.description);
-    declaration.input_schema = entry.input_schema;
-    assert!(entry.read_only);
-    declaration.safety = Safety::ReadOnly;
-    declaration.check().unwrap();
-    (declaration, entry.http)
+    let http = whole["tools"][&declaration.name]["http"].take();
+    (declaration, http)
 }
 
 /// A service of that name, and the tool of the file that calls it.
@@ -69,18 +60,9 @@ impl Service {
         let server = Server::start_tls(authority.server(host), answer).await;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
-        std::fs::write(folder.path().join("secret"), "the-key").unwrap();
-        let (declaration, mut http) = read(file);
+        let (declaration, mut http) = read(file, folder.path());
         http["ca"] = "ca.pem".into();
         http["allow_private"] = json!(["127.0.0.1"]);
-        for source in http
-            .get_mut("secrets")
-            .and_then(Value::as_object_mut)
-            .into_iter()
-            .flatten()
-        {
-            *source.1 = json!({"file": "secret"});
-        }
         let mut http: Http = read_http(http);
         http.relative_to(folder.path());
         assert_eq!(told(&http.check(&declaration)), []);
@@ -241,6 +223,7 @@ async fn a_search_by_toml_and_by_yaml() {
             "the service's own default"
         );
     }
-    let (from_toml, from_yaml) = (read("search.toml"), read("search.yaml"));
+    let folder = tempfile::tempdir().unwrap();
+    let [from_toml, from_yaml] = ["search.toml", "search.yaml"].map(|file| read(file, folder.path()));
     assert_eq!(from_toml, from_yaml);
 }

@@ -152,10 +152,6 @@ impl Server {
         ([127, 0, 0, 1], self.port).into()
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
-        self.received.lock().unwrap().clone()
-    }
-
     pub(crate) fn requests(&self) -> usize {
         self.received.lock().unwrap().len()
     }

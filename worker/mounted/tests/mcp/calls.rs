@@ -14,14 +14,17 @@ use crate::{
 async fn all_tools_of_all_pages_appear_with_their_schemas_and_can_be_called() {
     let mounted = start(json!({})).await;
     let names = names(&mounted);
-    assert_eq!(names.len(), 16);
+    assert_eq!(names.len(), 17);
     assert!(names.iter().all(|name| name.starts_with("m.")), "{names:?}");
     let echo = tool(&mounted, "echo");
     let declaration = echo.declaration();
     assert_eq!(declaration.description, "echo");
     assert_eq!(declaration.input_schema["properties"]["text"]["type"], "string");
     let output = declaration.output_schema.expect("a schema of the result");
-    assert_eq!(output["properties"]["structuredContent"]["required"], json!(["text"]));
+    assert_eq!(
+        output["properties"]["structuredContent"]["required"],
+        json!(["text"])
+    );
     let result = call(&echo, json!({"text": "é\u{1f600}"})).await;
     let expected = json!({"content": [{"type": "text", "text": "é\u{1f600}"}], "structuredContent": {"text": "é\u{1f600}"}});
     assert_eq!(result, Ok(expected));
@@ -31,7 +34,10 @@ async fn all_tools_of_all_pages_appear_with_their_schemas_and_can_be_called() {
 #[tokio::test]
 async fn text_images_audio_and_resources_pass_unchanged() {
     let mounted = start(json!({})).await;
-    assert_eq!(call(&tool(&mounted, "content"), json!({})).await, Ok(mutable::content()));
+    assert_eq!(
+        call(&tool(&mounted, "content"), json!({})).await,
+        Ok(mutable::content())
+    );
     mounted.close().await;
 }
 
@@ -47,11 +53,19 @@ async fn both_generations_of_the_protocol_are_spoken_and_a_silent_server_costs_o
     ] {
         let more = json!({"environment": {"MUTABLE_MODE": mode}, "protocol": protocol, "discover_timeout": discover});
         let mounted = start(more).await;
-        let meta: Value = serde_json::from_str(&text(call(&tool(&mounted, "meta"), json!({})).await)).expect("JSON");
+        let meta: Value =
+            serde_json::from_str(&text(call(&tool(&mounted, "meta"), json!({})).await)).expect("JSON");
         let newer = mode.is_empty() && protocol != "2025-11-25";
         let version = meta.get("io.modelcontextprotocol/protocolVersion");
-        assert_eq!(version.is_some_and(|version| version == "2026-07-28"), newer, "{mode} {protocol}: {meta}");
-        assert_eq!(meta["io.toolwave/idempotencyKey"], "key-of-the-call", "{mode} {protocol}");
+        assert_eq!(
+            version.is_some_and(|version| version == "2026-07-28"),
+            newer,
+            "{mode} {protocol}: {meta}"
+        );
+        assert_eq!(
+            meta["io.toolwave/idempotencyKey"], "key-of-the-call",
+            "{mode} {protocol}"
+        );
         mounted.close().await;
     }
     let refused = start(json!({"environment": {"MUTABLE_MODE": "old"}, "protocol": "2026-07-28"})).await;
@@ -76,11 +90,17 @@ async fn errors_of_the_tool_the_protocol_and_the_content_have_codes_of_their_own
         assert!(error.message.contains(message), "{name}: {}", error.message);
         assert!(!error.retryable, "{name} may have had an effect");
         if name == "refuse" {
-            assert_eq!(error.details.as_deref(), Some(&json!({"code": -32602, "data": {"thing": 1}})));
+            assert_eq!(
+                error.details.as_deref(),
+                Some(&json!({"code": -32602, "data": {"thing": 1}}))
+            );
         }
     }
     // and none of it harmed the connection
-    assert_eq!(text(call(&tool(&mounted, "echo"), json!({"text": "a"})).await), "a");
+    assert_eq!(
+        text(call(&tool(&mounted, "echo"), json!({"text": "a"})).await),
+        "a"
+    );
     mounted.close().await;
 }
 
@@ -90,7 +110,10 @@ async fn garbage_on_standard_output_disturbs_no_call() {
     let echo = tool(&mounted, "echo");
     let flood = begin(&tool(&mounted, "flood"), json!({"lines": 50_000}), LONG);
     for turn in 0..20 {
-        assert_eq!(text(call(&echo, json!({"text": turn.to_string()})).await), turn.to_string());
+        assert_eq!(
+            text(call(&echo, json!({"text": turn.to_string()})).await),
+            turn.to_string()
+        );
     }
     assert_eq!(text(flood.end.await.expect("no panic")), "flooded");
     mounted.close().await;
@@ -106,7 +129,9 @@ async fn progress_reaches_the_call_as_fractions_with_messages() {
     }
     running.end.await.expect("no panic").expect("a result");
     told.sort_by(|left, right| left.partial_cmp(right).expect("numbers"));
-    let expected: Vec<_> = (0..=3).map(|step| (Some(f64::from(step) / 3.0), format!("step {step}"))).collect();
+    let expected: Vec<_> = (0..=3)
+        .map(|step| (Some(f64::from(step) / 3.0), format!("step {step}")))
+        .collect();
     assert_eq!(told, expected);
     mounted.close().await;
 }
@@ -154,14 +179,20 @@ async fn what_the_operator_says_of_tools_has_the_last_word_and_annotations_count
     let writer = tool(&trusted, "writer").declaration();
     assert_eq!(writer.safety, Safety::HonoursIdempotencyKey);
     assert_eq!(writer.effects, [Effect::Writes("x:{a}".to_owned())]);
-    assert_eq!((writer.timeout, writer.max_concurrency), (Some(Duration::from_secs(3)), Some(9)));
+    assert_eq!(
+        (writer.timeout, writer.max_concurrency),
+        (Some(Duration::from_secs(3)), Some(9))
+    );
     assert_eq!(writer.max_concurrency_per_worker, Some(2));
     assert_eq!((writer.description.as_str(), writer.labels.len()), ("mine", 2));
     trusted.close().await;
     let untrusted = start(more(false)).await;
     let reader = tool(&untrusted, "reader").declaration();
     assert_eq!(reader.safety, Safety::NotRepeatable);
-    assert_eq!((reader.timeout, reader.max_concurrency_per_worker), (Some(Duration::from_secs(7)), Some(6)));
+    assert_eq!(
+        (reader.timeout, reader.max_concurrency_per_worker),
+        (Some(Duration::from_secs(7)), Some(6))
+    );
     assert_eq!(reader.max_result_bytes, Some(1 << 20));
     untrusted.close().await;
 }

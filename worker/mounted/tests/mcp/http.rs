@@ -4,7 +4,8 @@ use std::{future::IntoFuture as _, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request, middleware::Next, response::IntoResponse as _};
 use rmcp::transport::{
-    StreamableHttpServerConfig, StreamableHttpService, streamable_http_server::session::local::LocalSessionManager,
+    StreamableHttpServerConfig, StreamableHttpService,
+    streamable_http_server::session::local::LocalSessionManager,
 };
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
@@ -34,13 +35,20 @@ async fn serve(older: bool) -> Served {
             _ => axum::http::StatusCode::UNAUTHORIZED.into_response(),
         }
     };
-    let router = Router::new().nest_service("/mcp", service).layer(axum::middleware::from_fn(guard));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let router = Router::new()
+        .nest_service("/mcp", service)
+        .layer(axum::middleware::from_fn(guard));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
     let address = format!("http://{}/mcp", listener.local_addr().expect("an address"));
     let task = tokio::spawn(async move {
         let _ = axum::serve(listener, router).into_future().await;
     });
-    Served { address, _task: AbortOnDropHandle::new(task) }
+    Served {
+        address,
+        _task: AbortOnDropHandle::new(task),
+    }
 }
 
 async fn mount(table: Value) -> Mounted {
@@ -58,14 +66,30 @@ async fn a_server_at_an_address_is_called_in_both_generations_with_its_headers()
         }))
         .await;
         assert_eq!(mounted.failure(), None);
-        assert_eq!(mounted.tools().len(), 16);
-        assert_eq!(call(&tool(&mounted, "content"), json!({})).await, Ok(mutable::content()));
-        assert_eq!(text(call(&tool(&mounted, "echo"), json!({"text": "a"})).await), "a");
-        assert_eq!(call(&tool(&mounted, "fail"), json!({})).await.expect_err("failed").code, "MCP_TOOL_ERROR");
+        assert_eq!(mounted.tools().len(), 17);
+        assert_eq!(
+            call(&tool(&mounted, "content"), json!({})).await,
+            Ok(mutable::content())
+        );
+        assert_eq!(
+            text(call(&tool(&mounted, "echo"), json!({"text": "a"})).await),
+            "a"
+        );
+        assert_eq!(
+            call(&tool(&mounted, "fail"), json!({}))
+                .await
+                .expect_err("failed")
+                .code,
+            "MCP_TOOL_ERROR"
+        );
         let mut running = begin(&tool(&mounted, "sleep"), json!({"ms": 60, "steps": 3}), LONG);
         assert_eq!(running.progress.recv().await.expect("progress").message, "step 0");
         running.end.await.expect("no panic").expect("a result");
-        let mut unwanted = begin(&tool(&mounted, "sleep"), json!({"ms": 3_600_000, "steps": 5}), LONG);
+        let mut unwanted = begin(
+            &tool(&mounted, "sleep"),
+            json!({"ms": 3_600_000, "steps": 5}),
+            LONG,
+        );
         unwanted.progress.recv().await.expect("it runs");
         unwanted.cancelled.cancel();
         unwanted.end.await.expect("no panic").expect_err("stopped");
@@ -95,9 +119,12 @@ async fn a_server_that_refuses_or_is_not_there_is_told_without_its_secrets() {
         "url": served.address, "allow_http": true, "allow_private": ["127.0.0.1"],
         "headers": {"authorization": "Bearer tuna"},
     });
-    let absent = json!({"url": "http://127.0.0.1:9/mcp?key=tuna", "allow_http": true, "allow_private": ["127.0.0.1"]});
+    let absent =
+        json!({"url": "http://127.0.0.1:9/mcp?key=tuna", "allow_http": true, "allow_private": ["127.0.0.1"]});
     for table in [refused, absent] {
-        let mounted = tokio::time::timeout(Duration::from_secs(40), mount(table)).await.expect("an end");
+        let mounted = tokio::time::timeout(Duration::from_secs(40), mount(table))
+            .await
+            .expect("an end");
         let why = mounted.failure().expect("a reason");
         assert!(!why.contains("tuna"), "{why}");
         mounted.close().await;

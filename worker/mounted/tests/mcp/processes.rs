@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
-use toolwave_mounted::mcp::Approved;
+use toolwave_mounted::mcp::{Approved, Mounted};
 
 use crate::support::{LONG, begin, call, is_alive, keeper, pid, start, table, text, tool, until};
 
@@ -18,7 +18,10 @@ async fn a_server_that_cannot_start_says_what_it_wrote_last_and_is_tried_again()
 
     let mounted = start(json!({"environment": {"MUTABLE_MODE": "hang"}, "start_timeout": "400ms"})).await;
     let why = mounted.failure().expect("a reason");
-    assert!(why.contains("did not answer within 400ms") && why.contains("waiting for nothing"), "{why}");
+    assert!(
+        why.contains("did not answer within 400ms") && why.contains("waiting for nothing"),
+        "{why}"
+    );
     mounted.close().await;
 
     let missing = table(json!({"command": ["/no/such/program"]}));
@@ -35,8 +38,10 @@ async fn tools_of_a_server_that_was_down_appear_when_it_works() {
     let mut mounted = start(json!({"command": [program]})).await;
     assert!(mounted.tools().is_empty());
     std::os::unix::fs::symlink(crate::support::program(), &program).expect("a link");
-    tokio::time::timeout(LONG, mounted.changed()).await.expect("a change");
-    assert_eq!(mounted.tools().len(), 16);
+    tokio::time::timeout(LONG, mounted.changed())
+        .await
+        .expect("a change");
+    assert_eq!(mounted.tools().len(), 17);
     assert_eq!(mounted.failure(), None);
     mounted.close().await;
 }
@@ -49,7 +54,11 @@ async fn calls_go_to_the_least_busy_process_and_a_serial_server_gets_one_at_a_ti
     let three = [0, 1, 2].map(|_| begin(&serial, json!({"ms": 2_000}), LONG));
     let mut seen = BTreeSet::new();
     for running in three {
-        seen.insert(text(running.end.await.expect("no panic")).parse::<u64>().expect("an id"));
+        seen.insert(
+            text(running.end.await.expect("no panic"))
+                .parse::<u64>()
+                .expect("an id"),
+        );
     }
     assert_eq!(seen.len(), 3, "each had a process of its own");
     mounted.close().await;
@@ -97,13 +106,20 @@ async fn a_process_that_stops_a_cancelled_call_and_says_nothing_is_replaced_unle
     for (cancellation, same) in [("replace", false), ("trust", true)] {
         let mounted = start(json!({"cancellation": cancellation})).await;
         let before = pid(&mounted).await;
-        let mut running = begin(&tool(&mounted, "sleep"), json!({"ms": 3_600_000, "steps": 10}), LONG);
+        let mut running = begin(
+            &tool(&mounted, "sleep"),
+            json!({"ms": 3_600_000, "steps": 10}),
+            LONG,
+        );
         running.progress.recv().await.expect("it runs");
         running.cancelled.cancel();
         let error = running.end.await.expect("no panic").expect_err("stopped");
         assert_eq!(error.code, "STOPPED");
         if !same {
-            assert!(!is_alive(before), "the slot is free when the process is gone, not before");
+            assert!(
+                !is_alive(before),
+                "the slot is free when the process is gone, not before"
+            );
         }
         assert_eq!(pid(&mounted).await == before, same);
         mounted.close().await;
@@ -115,7 +131,11 @@ async fn calls_beside_one_that_does_not_stop_end_before_their_process_is_ended()
     let mounted = start(json!({"grace": "100ms"})).await;
     let before = pid(&mounted).await;
     let sleep = tool(&mounted, "sleep");
-    let mut unwanted = begin(&sleep, json!({"ms": 3_600_000, "stops": false, "steps": 10}), LONG);
+    let mut unwanted = begin(
+        &sleep,
+        json!({"ms": 3_600_000, "stops": false, "steps": 10}),
+        LONG,
+    );
     let mut beside = begin(&sleep, json!({"ms": 1_500, "steps": 1}), LONG);
     unwanted.progress.recv().await.expect("it runs");
     beside.progress.recv().await.expect("it runs");
@@ -137,12 +157,29 @@ async fn a_process_sees_the_environment_that_is_named_and_nothing_else() {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "swordfish\n").expect("written");
     let environment = json!({"PLAIN": "text", "SECRET": {"file": secret}});
-    let mounted = start(json!({"environment": environment, "command": [crate::support::program(), "an argument; $(id)"]})).await;
-    let told: Value = serde_json::from_str(&text(call(&tool(&mounted, "whoami"), json!({})).await)).expect("JSON");
-    let names: Vec<&str> = told["environment"].as_array().expect("a list").iter().filter_map(|pair| pair[0].as_str()).collect();
-    let names: BTreeSet<&str> = names.into_iter().filter(|name| *name != "TOOLWAVE_KEPT").collect();
+    let mounted = start(
+        json!({"environment": environment, "command": [crate::support::program(), "an argument; $(id)"]}),
+    )
+    .await;
+    let told: Value =
+        serde_json::from_str(&text(call(&tool(&mounted, "whoami"), json!({})).await)).expect("JSON");
+    let names: Vec<&str> = told["environment"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|pair| pair[0].as_str())
+        .collect();
+    let names: BTreeSet<&str> = names
+        .into_iter()
+        .filter(|name| *name != "TOOLWAVE_KEPT")
+        .collect();
     assert_eq!(names, BTreeSet::from(["PLAIN", "SECRET"]));
-    assert!(told["environment"].as_array().expect("a list").contains(&json!(["SECRET", "swordfish"])));
+    assert!(
+        told["environment"]
+            .as_array()
+            .expect("a list")
+            .contains(&json!(["SECRET", "swordfish"]))
+    );
     assert_eq!(told["arguments"][1], "an argument; $(id)");
     mounted.close().await;
 }
@@ -152,14 +189,21 @@ async fn closing_ends_all_processes_and_so_does_dropping() {
     for closes in [true, false] {
         let mounted = start(json!({"pool": 4, "concurrency": 1})).await;
         let first = pid(&mounted).await;
-        let busy = begin(&tool(&mounted, "sleep"), json!({"ms": 3_600_000, "stops": false}), LONG);
+        let busy = begin(
+            &tool(&mounted, "sleep"),
+            json!({"ms": 3_600_000, "stops": false}),
+            LONG,
+        );
         let second = pid(&mounted).await;
         if closes {
             mounted.close().await;
             assert!(!is_alive(first) && !is_alive(second));
         } else {
             drop(mounted);
-            until("both processes are gone", || !is_alive(first) && !is_alive(second)).await;
+            until("both processes are gone", || {
+                !is_alive(first) && !is_alive(second)
+            })
+            .await;
         }
         let error = busy.end.await.expect("no panic").expect_err("lost");
         assert_eq!(error.code, "MCP_SERVER_LOST");
@@ -170,17 +214,20 @@ async fn closing_ends_all_processes_and_so_does_dropping() {
 async fn a_hundred_starts_leave_no_process() {
     let mark = format!("leaves-nothing-{}", std::process::id());
     for _ in 0..25 {
-        let starts = [0, 1, 2, 3].map(|_| start(json!({"command": [crate::support::program(), mark]})));
-        for (index, mounted) in futures_util::future::join_all(starts).await.into_iter().enumerate() {
-            if index % 2 == 0 {
-                mounted.close().await;
-            }
-        }
+        let starts = [0, 1, 2, 3]
+            .map(|_| start(json!({"command": [crate::support::program(), mark], "grace": "50ms"})));
+        let mut mounted = futures_util::future::join_all(starts).await;
+        let dropped = mounted.split_off(2);
+        futures_util::future::join_all(mounted.into_iter().map(Mounted::close)).await;
+        drop(dropped);
     }
     let left = || {
         let processes = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
         processes
-            .filter(|process| std::fs::read(process.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&mark)))
+            .filter(|process| {
+                std::fs::read(process.path().join("cmdline"))
+                    .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&mark))
+            })
             .count()
     };
     until("no process is left", || left() == 0).await;

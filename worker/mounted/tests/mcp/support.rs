@@ -15,7 +15,10 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// The server's program, which is the program that keeps it as well.
 pub(crate) fn program() -> PathBuf {
     let test = std::env::current_exe().expect("this test's path");
-    let folder = test.parent().and_then(|deps| deps.parent()).expect("the folder of the build");
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("the folder of the build");
     let program = folder.join("examples/mcp-mutable");
     assert!(
         program.is_file(),
@@ -47,11 +50,18 @@ pub(crate) async fn start_approved(more: Value, approved: Approved) -> Mounted {
 }
 
 pub(crate) fn names(mounted: &Mounted) -> Vec<String> {
-    mounted.tools().iter().map(|tool| tool.declaration().name).collect()
+    mounted
+        .tools()
+        .iter()
+        .map(|tool| tool.declaration().name)
+        .collect()
 }
 
 pub(crate) fn tool(mounted: &Mounted, name: &str) -> SharedTool {
-    let found = mounted.tools().into_iter().find(|tool| tool.declaration().name == format!("m.{name}"));
+    let found = mounted
+        .tools()
+        .into_iter()
+        .find(|tool| tool.declaration().name == format!("m.{name}"));
     found.unwrap_or_else(|| panic!("no tool `{name}` among {:?}", names(mounted)))
 }
 
@@ -71,24 +81,39 @@ pub(crate) fn begin(tool: &SharedTool, parameters: Value, timeout: Duration) -> 
         attempt: 1,
         idempotency_key: "key-of-the-call".to_owned(),
     };
-    let context = CallContext::new(identity, Instant::now() + timeout, cancelled.clone(), Some(sender));
+    let context = CallContext::new(
+        identity,
+        Instant::now() + timeout,
+        cancelled.clone(),
+        Some(sender),
+    );
     let tool = SharedTool::clone(tool);
     let end = tokio::spawn(async move {
         let parameters = Parameters::from_json(parameters.to_string().into());
         let output = tool.call(parameters, context).await?;
         Ok(serde_json::from_slice(output.as_json()).expect("JSON"))
     });
-    Running { cancelled, progress, end }
+    Running {
+        cancelled,
+        progress,
+        end,
+    }
 }
 
 pub(crate) async fn call(tool: &SharedTool, parameters: Value) -> Result<Value, ToolError> {
     let running = begin(tool, parameters, LONG);
-    tokio::time::timeout(LONG, running.end).await.expect("an end in time").expect("no panic")
+    tokio::time::timeout(LONG, running.end)
+        .await
+        .expect("an end in time")
+        .expect("no panic")
 }
 
 /// The text of a result.
 pub(crate) fn text(result: Result<Value, ToolError>) -> String {
-    result.expect("a result")["content"][0]["text"].as_str().expect("text").to_owned()
+    result.expect("a result")["content"][0]["text"]
+        .as_str()
+        .expect("text")
+        .to_owned()
 }
 
 /// The id of the process that takes the next call.
@@ -109,6 +134,12 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 pub(crate) fn is_alive(pid: u64) -> bool {
     // a zombie is not
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .trim_start()
+            .starts_with('Z')
+    })
 }

@@ -7,9 +7,10 @@ use std::{borrow::Cow, io::Write as _, path::PathBuf, sync::Arc, time::Duration}
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, CreateTaskResult,
-        GetTaskParams, GetTaskResult, InputRequiredResult, ListToolsResult, PaginatedRequestParams,
-        ProgressNotificationParam, ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock,
+        CreateTaskResult, GetTaskParams, GetTaskResult, InputRequiredResult, ListToolsResult,
+        PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ServerCapabilities, ServerConfig,
+        SubscriptionFilter, Tool,
     },
     service::{RequestContext, SubscriptionContext},
     task_manager::{TaskExit, TaskManager, TaskOptions},
@@ -34,7 +35,11 @@ impl Mutable {
         const OLDER: &[ProtocolVersion] = &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25];
         Self {
             tools,
-            versions: if older { OLDER } else { ProtocolVersion::KNOWN_VERSIONS },
+            versions: if older {
+                OLDER
+            } else {
+                ProtocolVersion::KNOWN_VERSIONS
+            },
             tasks: TaskManager::new(),
             changes: watch::Sender::new(0),
             turn: Arc::default(),
@@ -45,12 +50,19 @@ impl Mutable {
         let own = [
             ("echo", json!({"text": {"type": "string"}})),
             ("content", json!({})),
-            ("sleep", json!({"ms": {"type": "integer"}, "stops": {"type": "boolean"}, "steps": {"type": "integer"}})),
+            (
+                "sleep",
+                json!({"ms": {"type": "integer"}, "stops": {"type": "boolean"}, "steps": {"type": "integer"}}),
+            ),
             ("serial", json!({"ms": {"type": "integer"}})),
+            ("spin", json!({"ms": {"type": "integer"}})),
             ("fail", json!({})),
             ("refuse", json!({})),
             ("ask", json!({})),
-            ("task", json!({"ms": {"type": "integer"}, "stops": {"type": "boolean"}})),
+            (
+                "task",
+                json!({"ms": {"type": "integer"}, "stops": {"type": "boolean"}}),
+            ),
             ("die", json!({})),
             ("flood", json!({"lines": {"type": "integer"}})),
             ("huge", json!({"bytes": {"type": "integer"}})),
@@ -69,11 +81,18 @@ impl Mutable {
                 tool["outputSchema"] = json!({"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]});
             }
         }
-        if let Some(text) = self.tools.as_ref().and_then(|path| std::fs::read_to_string(path).ok()) {
+        if let Some(text) = self
+            .tools
+            .as_ref()
+            .and_then(|path| std::fs::read_to_string(path).ok())
+        {
             let more: Vec<Value> = serde_json::from_str(&text).expect("a list of tools");
             tools.extend(more);
         }
-        tools.into_iter().map(|tool| serde_json::from_value(tool).expect("a tool")).collect()
+        tools
+            .into_iter()
+            .map(|tool| serde_json::from_value(tool).expect("a tool"))
+            .collect()
     }
 }
 
@@ -114,7 +133,11 @@ impl ServerHandler for Mutable {
 
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(
-            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks().build(),
+            ServerCapabilities::builder()
+                .enable_tools()
+                .enable_tool_list_changed()
+                .enable_tasks()
+                .build(),
         )
     }
 
@@ -148,11 +171,19 @@ impl ServerHandler for Mutable {
         }
     }
 
-    async fn get_task(&self, task: GetTaskParams, _: RequestContext<RoleServer>) -> Result<GetTaskResult, ErrorData> {
+    async fn get_task(
+        &self,
+        task: GetTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
         Ok(GetTaskResult::new(self.tasks.get_task(&task.task_id)?))
     }
 
-    async fn cancel_task(&self, task: CancelTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn cancel_task(
+        &self,
+        task: CancelTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
         self.tasks.cancel_task(&task.task_id)
     }
 
@@ -177,8 +208,22 @@ impl ServerHandler for Mutable {
                 sleep(&arguments, &context).await;
                 text(std::process::id().to_string())
             }
+            "spin" => {
+                // all of one core, and of the server's one thread
+                let until =
+                    std::time::Instant::now() + Duration::from_millis(arguments["ms"].as_u64().unwrap_or(0));
+                while std::time::Instant::now() < until {
+                    std::hint::spin_loop();
+                }
+                text("spun")
+            }
             "fail" => CallToolResult::error(vec![ContentBlock::text("it failed")]).into(),
-            "refuse" => return Err(ErrorData::invalid_params("no such thing", Some(json!({"thing": 1})))),
+            "refuse" => {
+                return Err(ErrorData::invalid_params(
+                    "no such thing",
+                    Some(json!({"thing": 1})),
+                ));
+            }
             "ask" => {
                 let wants = json!({"resultType": "input_required", "inputRequests": {}, "requestState": "s"});
                 let wants: InputRequiredResult = serde_json::from_value(wants).expect("a result");
@@ -213,7 +258,10 @@ impl ServerHandler for Mutable {
             "whoami" => {
                 let environment: Vec<(String, String)> = std::env::vars().collect();
                 let arguments: Vec<String> = std::env::args().collect();
-                text(json!({"pid": std::process::id(), "environment": environment, "arguments": arguments}).to_string())
+                text(
+                    json!({"pid": std::process::id(), "environment": environment, "arguments": arguments})
+                        .to_string(),
+                )
             }
             "mismatch" => parse(json!({"content": [], "structuredContent": {"text": 5}})),
             "meta" => text(serde_json::to_string(&context.meta).expect("JSON")),

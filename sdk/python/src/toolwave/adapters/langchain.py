@@ -42,7 +42,7 @@ class ToolwaveTool(BaseTool):
     def _run(self, **_: Any) -> Any:
         raise NotImplementedError(f"the tool {self.name} runs asynchronously only; expected ainvoke")
 
-    async def _arun(self, **parameters: Any) -> tuple[Content, ToolResult]:
+    async def _arun(self, /, **parameters: Any) -> tuple[Content, ToolResult]:
         result = await call(self._batcher, self._tool, parameters, **self._options)
         content, is_error = _content(result)
         if is_error:

@@ -44,7 +44,7 @@ class ToolwaveTool(AsyncBaseTool):
         """Not there: see the class."""
         raise NotImplementedError(f"the tool {self._metadata.name} runs asynchronously only; expected acall")
 
-    async def acall(self, *args: Any, **parameters: Any) -> ToolOutput:
+    async def acall(self, /, *args: Any, **parameters: Any) -> ToolOutput:
         """Runs one call. One positional argument is the whole of the parameters."""
         given = args[0] if args and isinstance(args[0], dict) else parameters
         return _output(self._metadata.get_name(), given, await call(self._batcher, self._tool, given, **self._options))

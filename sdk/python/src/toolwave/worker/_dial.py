@@ -77,7 +77,7 @@ class Dialler:
                 response_deserializer=pb.OpenSessionResponse.FromString,
             )()
             asked_at = time.monotonic()
-            first = await asyncio.wait_for(_ask(call, register), OPEN_TIMEOUT)
+            first = await _answer(call, register)
             _check(first)
         except BaseException:
             if call is not None:
@@ -85,6 +85,20 @@ class Dialler:
             await channel.close()
             raise
         return Opened(channel, call, first, asked_at)
+
+
+async def _answer(call: Any, register: pb.Register) -> pb.OpenSessionResponse:
+    # not wait_for: before Python 3.12 it loses a cancellation that comes together with the answer
+    asking = asyncio.ensure_future(_ask(call, register))
+    try:
+        await asyncio.wait({asking}, timeout=OPEN_TIMEOUT)
+        if not asking.done():
+            raise SessionLost(f"the coordinator did not answer within {OPEN_TIMEOUT:g} s")
+        return asking.result()
+    finally:
+        if not asking.done():
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
 
 async def _ask(call: Any, register: pb.Register) -> pb.OpenSessionResponse:

@@ -124,7 +124,7 @@ class Service:
                         self._check_over()
                 if self._over.is_set():
                     return
-            except (SessionLost, asyncio.TimeoutError) as error:
+            except SessionLost as error:
                 self._tell_lost(error)
             # a coordinator asks all its workers at once; the next one should not meet all of them at once
             wait = self._backoff.next_wait() + (asked or 0.0) * random.uniform(0.8, 1.2)
@@ -209,8 +209,8 @@ class Service:
         for ended in self._executor.begin_session():
             self._results.push(ended)
 
-    def _tell_lost(self, error: BaseException) -> None:
-        text = str(error) or "no answer in time"
+    def _tell_lost(self, error: SessionLost) -> None:
+        text = str(error)
         if not isinstance(error, Refused):
             self._refusal_told = None
             log.warning("no session error=%r in_flight=%d", text, self._executor.running)

@@ -90,8 +90,6 @@ public final class Client {
         // Finds a dead coordinator while an execution runs that has nothing to say.
         .keepAliveTime(20, TimeUnit.SECONDS)
         .keepAliveTimeout(10, TimeUnit.SECONDS)
-        // The violations of a request come in trailers of up to 16 KiB; the default of 8 KiB would lose the status.
-        .maxInboundMetadataSize(32 * 1024)
         .build();
     try {
       Client client = new Client(channel);
@@ -187,8 +185,9 @@ public final class Client {
           line.put("reason", detail.unpack(ErrorInfo.class).getReason());
         } else if (detail.is(BadRequest.class)) {
           BadRequest bad = detail.unpack(BadRequest.class);
-          // Fifty at most are told; the last says how many more there are.
-          line.put("violations", bad.getFieldViolationsCount()).put("first", bad.getFieldViolations(0).getField());
+          // As many as fit are told; the last says how many more there are.
+          int last = bad.getFieldViolationsCount() - 1;
+          line.put("first", bad.getFieldViolations(0).getField()).put("last", bad.getFieldViolations(last).getField());
         }
       }
       line.show();
