@@ -116,7 +116,7 @@ fn indented(json: &str) -> String {
             escaped = char == '\\' && !escaped;
             continue;
         }
-        let mut line = |depth: usize, shown: &mut String| {
+        let line = |depth: usize, shown: &mut String| {
             shown.push('\n');
             shown.extend(std::iter::repeat_n("  ", depth));
         };
