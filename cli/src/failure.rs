@@ -139,9 +139,9 @@ impl From<ClientError> for Failure {
             },
             ClientError::Unauthenticated { .. } => Self::NotPermitted(format!("{message}{CREDENTIALS_HINT}")),
             ClientError::PermissionDenied { .. } => Self::NotPermitted(message),
-            ClientError::ConnectionLost { .. } | ClientError::Unavailable { .. } => {
-                Self::NoCoordinator(message)
-            }
+            ClientError::ConnectionLost { .. }
+            | ClientError::Stopped { .. }
+            | ClientError::Unavailable { .. } => Self::NoCoordinator(message),
             ClientError::InvalidRequest { .. } => Self::Usage(message),
             ClientError::Overloaded {
                 retry_after: Some(wait),

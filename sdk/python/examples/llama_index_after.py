@@ -12,7 +12,7 @@ from toolwave.adapters import llama_index
 
 async def turn(cities: Sequence[str]) -> scripted.Report:
     address = os.environ.get("TOOLWAVE_COORDINATOR", "127.0.0.1:7420")
-    async with toolwave.AsyncClient(address) as client, toolwave.Batcher(client) as batcher:
+    async with toolwave.AsyncClient(address) as client, toolwave.Batcher(client, window=0.01) as batcher:
         tools = llama_index.tools(batcher, await client.list_tools())
         llm = scripted.llama_index(cities)
         agent = llama_index.unlimited(FunctionAgent)(tools=tools, llm=llm, streaming=False)

@@ -197,7 +197,7 @@ async def run_with_toolwave(
 
     The cluster is asked for its tools unless `tools` says them; `timeout` is that of each execution. A pause for
     calls that are not the cluster's, or for approvals, is returned as it is: a DeferredToolRequests as output, and
-    nothing of that turn has run.
+    no call of the cluster's has run in that turn.
     """
     catalogue = list(await client.list_tools() if tools is None else tools)
     known = Catalogue(catalogue)
