@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustls::pki_types::ServerName;
 
-use crate::plan::parse_duration;
+use crate::{approve::ApproveArgs, call::CallArgs, check_tools::CheckArgs, plan::parse_duration};
 
 /// Where a coordinator listens unless told otherwise.
 pub(crate) const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:7420";
@@ -24,6 +24,12 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Shows the waves of a plan and why each call waits, or everything that is wrong with it; runs nothing
     Plan(PlanArgs),
+    /// Makes one call, here or on a cluster, and shows its result
+    Call(CallArgs),
+    /// Finds every mistake of a file of tools
+    Check(CheckArgs),
+    /// Shows what is new or changed of the tools of MCP servers, and approves it
+    Approve(ApproveArgs),
     /// Lists the tools of a cluster
     Tools(ToolsArgs),
     /// Lists the workers of a cluster
@@ -40,8 +46,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The plan, YAML or JSON; `-` reads standard input
+    /// The plan, YAML or JSON; with --from, a model's reply; `-` reads standard input
     pub(crate) file: PathBuf,
+    /// Runs the tool calls of this provider's reply instead of a plan, and writes the messages to send back
+    #[arg(long, value_name = "PROVIDER")]
+    pub(crate) from: Option<ProviderFormat>,
     #[command(flatten)]
     pub(crate) embedded: EmbeddedArgs,
     /// Runs on this cluster instead of in this process
@@ -74,6 +83,9 @@ pub(crate) struct EmbeddedArgs {
     /// Lets tools use files=DIR, files-write=DIR, sql=FILE, sql-write=FILE, http=HOST or http=HOST:PORT; repeatable
     #[arg(long, value_name = "WHAT=WHICH")]
     pub(crate) allow: Vec<String>,
+    /// Also hosts the tools of this file, whose MCP servers are started
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tools: Option<PathBuf>,
     /// Calls that the embedded worker runs at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) slots: u32,
@@ -91,6 +103,9 @@ pub(crate) struct PlanArgs {
     pub(crate) coordinator: Option<String>,
     #[command(flatten)]
     pub(crate) link: LinkArgs,
+    /// Knows the tools of this file beside the built-in ones; its MCP servers are started to ask them
+    #[arg(long, value_name = "FILE", conflicts_with = "coordinator")]
+    pub(crate) tools: Option<PathBuf>,
     /// Writes the graph for Mermaid or Graphviz instead
     #[arg(long, value_name = "FORMAT")]
     pub(crate) graph: Option<GraphFormat>,
@@ -105,12 +120,18 @@ pub(crate) struct ToolsArgs {
     /// Lists the built-in tools that `run` would have, without a cluster
     #[arg(long)]
     pub(crate) builtin: bool,
+    /// With --builtin: those of this file too, whose MCP servers are started
+    #[arg(long, value_name = "FILE", requires = "builtin")]
+    pub(crate) tools: Option<PathBuf>,
     /// With --builtin: what tools may use, as for `run`
     #[arg(long, value_name = "WHAT=WHICH", requires = "builtin")]
     pub(crate) allow: Vec<String>,
     /// Shows the JSON Schema of each tool's parameters
     #[arg(long)]
     pub(crate) schema: bool,
+    /// Writes the tools as this provider's definitions, for a request's `tools`
+    #[arg(long = "for", value_name = "PROVIDER", conflicts_with = "schema")]
+    pub(crate) for_provider: Option<ProviderFormat>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -263,6 +284,19 @@ pub(crate) enum OutputFormat {
 pub(crate) enum GraphFormat {
     Mermaid,
     Dot,
+}
+
+/// Whose way to say tool calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProviderFormat {
+    /// OpenAI chat completions; of replies, OpenAI responses too
+    Openai,
+    /// OpenAI responses
+    OpenaiResponses,
+    /// Anthropic messages
+    Anthropic,
+    /// Gemini generateContent
+    Gemini,
 }
 
 /// Calls in flight at once.

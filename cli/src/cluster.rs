@@ -4,19 +4,21 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use toolwave_client::{Client, Tls};
 use toolwave_coordinator::{Coordinator, config::Config};
+use toolwave_mounted::Mounts;
 use toolwave_worker::{
-    Worker,
+    SharedTool, Worker, WorkerHandle,
     tools::{Allow, Builtin, builtin_tools},
 };
 
-use crate::{args::LinkArgs, failure::Failure, output};
+use crate::{args::LinkArgs, failure::Failure, mounted, output};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,6 +33,13 @@ struct Embedded {
     coordinator: Coordinator,
     stop: CancellationToken,
     worker: JoinHandle<Result<(), toolwave_worker::RunError>>,
+    mounts: Option<Mounted>,
+}
+
+/// The tools of a file, kept up to date while the worker runs.
+struct Mounted {
+    close: CancellationToken,
+    following: AbortOnDropHandle<()>,
 }
 
 impl Cluster {
@@ -48,9 +57,17 @@ impl Cluster {
         within(url, connected).await
     }
 
-    /// Starts one in this process, with the built-in tools that `allowed` permits.
-    pub(crate) async fn embedded(allowed: &Builtin, slots: u32) -> Result<Self, Failure> {
-        let tools = builtin_tools(allowed).map_err(|error| Failure::Usage(error.to_string()))?;
+    /// Starts one in this process, with the built-in tools that `allowed` permits and those of a file.
+    pub(crate) async fn embedded(
+        allowed: &Builtin,
+        slots: u32,
+        file: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let builtin = builtin_tools(allowed).map_err(|error| Failure::Usage(error.to_string()))?;
+        let mounts = match file {
+            Some(path) => Some(mounted::open(path).await?),
+            None => None,
+        };
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Failure::Other(format!("the embedded {what} does not start: {error}"))
         };
@@ -62,9 +79,11 @@ impl Cluster {
             .coordinator(url.clone())
             .name("local")
             .slots(slots)
-            .tools(tools);
+            .tools(builtin.iter().cloned())
+            .tools(mounts.iter().flat_map(Mounts::tools));
         let worker = worker.build().map_err(|error| failed("worker", &error))?;
         let handle = worker.handle();
+        let mounts = mounts.map(|mounts| Mounted::follow(mounts, builtin, handle.clone()));
         let stop = CancellationToken::new();
         let mut worker = tokio::spawn(worker.run_until(stop.clone()));
         if !handle.registered().await {
@@ -81,6 +100,7 @@ impl Cluster {
                 coordinator,
                 stop,
                 worker,
+                mounts,
             }),
         })
     }
@@ -91,6 +111,7 @@ impl Cluster {
             coordinator,
             stop,
             worker,
+            mounts,
         }) = self.embedded
         else {
             return;
@@ -102,10 +123,40 @@ impl Cluster {
                 tracing::warn!(%error, "the embedded worker ended badly");
             }
             coordinator.shutdown().await;
+            if let Some(mounts) = mounts {
+                mounts.close().await;
+            }
         };
         // Every call has its outcome by now. A tool that does not stop ends with the process.
         if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             tracing::warn!("the embedded cluster did not close in time");
+        }
+    }
+}
+
+impl Mounted {
+    fn follow(mut mounts: Mounts, builtin: Vec<SharedTool>, worker: WorkerHandle) -> Self {
+        let close = CancellationToken::new();
+        let closing = close.clone();
+        let following = tokio::spawn(async move {
+            while closing.run_until_cancelled(mounts.changed()).await.is_some() {
+                let all = builtin.iter().cloned().chain(mounts.tools());
+                if let Err(error) = worker.replace_tools(all) {
+                    tracing::error!(%error, "the changed tools cannot be hosted; those before stay");
+                }
+            }
+            mounts.close().await;
+        });
+        Self {
+            close,
+            following: AbortOnDropHandle::new(following),
+        }
+    }
+
+    async fn close(self) {
+        self.close.cancel();
+        if let Err(error) = self.following.await {
+            tracing::warn!(%error, "the mounted tools did not close");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use toolwave_client::ClientError;
+use toolwave_config::Problem;
 
 use crate::{plan::ReadError, text};
 
@@ -24,6 +25,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The plan is wrong: each line names its place.
     Plan(Vec<String>),
+    /// The file of tools is wrong.
+    ToolsFile(Vec<Problem>),
     /// The environment is wrong.
     Configuration(String),
     /// No coordinator answers, or none that can be spoken with.
@@ -56,7 +59,7 @@ impl Failure {
             Self::NoCoordinator(_) => 69,
             Self::Output(_) => 74,
             Self::NotPermitted(_) => 77,
-            Self::Configuration(_) => 78,
+            Self::Configuration(_) | Self::ToolsFile(_) => 78,
             Self::Interrupted => 130,
         })
     }
@@ -86,6 +89,18 @@ impl fmt::Display for Failure {
                     count => write!(
                         f,
                         "error: {count} things are wrong with the plan; nothing has run"
+                    ),
+                }
+            }
+            Self::ToolsFile(problems) => {
+                for problem in problems {
+                    writeln!(f, "{problem}")?;
+                }
+                match problems.len() {
+                    1 => write!(f, "error: the file of tools is wrong; nothing has run"),
+                    count => write!(
+                        f,
+                        "error: {count} things are wrong with the file of tools; nothing has run"
                     ),
                 }
             }
@@ -124,9 +139,9 @@ impl From<ClientError> for Failure {
             },
             ClientError::Unauthenticated { .. } => Self::NotPermitted(format!("{message}{CREDENTIALS_HINT}")),
             ClientError::PermissionDenied { .. } => Self::NotPermitted(message),
-            ClientError::ConnectionLost { .. } | ClientError::Unavailable { .. } => {
-                Self::NoCoordinator(message)
-            }
+            ClientError::ConnectionLost { .. }
+            | ClientError::Stopped { .. }
+            | ClientError::Unavailable { .. } => Self::NoCoordinator(message),
             ClientError::InvalidRequest { .. } => Self::Usage(message),
             ClientError::Overloaded {
                 retry_after: Some(wait),

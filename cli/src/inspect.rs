@@ -1,6 +1,10 @@
 //! `toolwave plan`: the waves of a plan and why each call waits, or everything that is wrong with it. Runs nothing.
 
-use std::{collections::HashMap, fmt::Write as _, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 use toolwave_client::v1;
@@ -23,7 +27,7 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Verdict, Failure> {
     let plan = Plan::read(&args.file, &mut wrong).map_err(Failure::from_read)?;
     let cluster = match &args.coordinator {
         Some(url) => check::or_plan(Cluster::remote(url, &args.link).await, &plan, &mut wrong)?,
-        None => embedded(&plan, &mut wrong).await?,
+        None => embedded(&plan, args.tools.as_deref(), &mut wrong).await?,
     };
     let planned = check::with_coordinator(&plan, &cluster.client, wrong).await;
     cluster.close().await;
@@ -45,7 +49,7 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Verdict, Failure> {
 
 /// With the tools that the plan asks for, so that their effects and schemas count. Nothing runs, and nothing that the
 /// plan names is touched: the tools get an empty place of their own.
-async fn embedded(plan: &Plan, wrong: &mut Diagnostics) -> Result<Cluster, Failure> {
+async fn embedded(plan: &Plan, tools: Option<&Path>, wrong: &mut Diagnostics) -> Result<Cluster, Failure> {
     let needs: Vec<String> = plan.needs.iter().map(|need| need.grant.clone()).collect();
     permission::check(plan, &needs, wrong);
     let mut allowed = match cluster::allowed(&needs) {
@@ -68,7 +72,7 @@ async fn embedded(plan: &Plan, wrong: &mut Diagnostics) -> Result<Cluster, Failu
         std::fs::write(&sql.path, "")
             .map_err(|error| Failure::Other(format!("{}: {error}", sql.path.display())))?;
     }
-    Cluster::embedded(&allowed, 1).await
+    Cluster::embedded(&allowed, 1, tools).await
 }
 
 /// A temporary directory. Tools keep what they have opened, so it can go before they do.

@@ -2,15 +2,22 @@
 //!
 //! Standard output holds the answer and nothing else; progress, notes, logs and errors go to standard error.
 
+mod approve;
 mod args;
+mod call;
 mod certs;
 mod check;
+mod check_tools;
 mod cluster;
+mod definitions;
+mod difference;
 mod document;
 mod failure;
+mod from;
 mod graph;
 mod inspect;
 mod interrupt;
+mod mounted;
 mod operator;
 mod output;
 mod permission;
@@ -33,6 +40,8 @@ use crate::{
 };
 
 fn main() -> ExitCode {
+    // Before anything else: a process that was started to keep a command does nothing but that.
+    toolwave_keeper::keep_if_asked();
     let cli = Cli::parse();
     log(&cli);
     quiet_tool_panics();
@@ -59,6 +68,9 @@ async fn command(cli: Cli) -> Result<Verdict, Failure> {
     match cli.command {
         Command::Run(args) => run::run(args).await,
         Command::Plan(args) => inspect::plan(args).await,
+        Command::Call(args) => call::call(args).await,
+        Command::Check(args) => check_tools::check(args).await,
+        Command::Approve(args) => approve::approve(args).await,
         Command::Tools(args) => operator::tools(args).await,
         Command::Workers(args) => operator::workers(args).await,
         Command::Drain(args) => operator::drain(args).await,
@@ -70,7 +82,11 @@ async fn command(cli: Cli) -> Result<Verdict, Failure> {
 
 /// Logs would tear the progress bars, so they come only when they are asked for.
 fn log(cli: &Cli) {
-    let wanted = matches!(&cli.command, Command::Run(args) if args.embedded.worker_log);
+    let wanted = match &cli.command {
+        Command::Run(args) => args.embedded.worker_log,
+        Command::Call(args) => args.embedded.worker_log,
+        _ => false,
+    };
     let mut filter = match (wanted, std::env::var("RUST_LOG")) {
         (_, Ok(filter)) => EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info")),
         (true, Err(_)) => EnvFilter::new("info"),

@@ -9,6 +9,7 @@ use toolwave_client::{Client, ClientError, duration, v1};
 use crate::{
     args::{CancelArgs, DrainArgs, OutputFormat, RemoteArgs, ToolsArgs, WorkersArgs},
     cluster::{self, Cluster},
+    definitions,
     document::milliseconds,
     failure::{Failure, Verdict},
     output::{self, Look},
@@ -20,7 +21,7 @@ const SHOWN_DESCRIPTION: usize = 72;
 
 pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
     let tools = if args.builtin {
-        let cluster = Cluster::embedded(&cluster::allowed(&args.allow)?, 1).await?;
+        let cluster = Cluster::embedded(&cluster::allowed(&args.allow)?, 1, args.tools.as_deref()).await?;
         let tools = cluster.client.list_tools().await;
         cluster.close().await;
         tools?
@@ -30,6 +31,10 @@ pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
     let named = tools
         .iter()
         .filter_map(|listed| listed.tool.as_ref().map(|tool| (listed, tool)));
+    if let Some(format) = args.for_provider {
+        output::write_json(&definitions::of(format, named.map(|(_, tool)| tool)))?;
+        return Ok(Verdict::Success);
+    }
     if args.output.format == OutputFormat::Json {
         output::write_json(
             &named

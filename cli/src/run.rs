@@ -7,16 +7,17 @@ use futures_util::{
     future::{BoxFuture, pending},
 };
 use toolwave_client::{
-    Client, ClientError, proto_duration,
+    Client, ClientError, Violation, proto_duration,
     v1::{self, execution_event::Kind},
 };
 
 use crate::{
-    args::{Concurrency, OutputFormat, RunArgs},
+    args::{Concurrency, EmbeddedArgs, LinkArgs, OutputFormat, RunArgs},
     check,
     cluster::{self, Cluster},
     document,
     failure::{Failure, Verdict},
+    from,
     interrupt::Interrupts,
     output::{self, Look},
     permission,
@@ -32,7 +33,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self.results.iter().all(|result| result.success) {
             true => Verdict::Success,
             false => Verdict::SomeCallsFailed,
@@ -41,19 +42,17 @@ impl Ended {
 }
 
 pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
+    if let Some(format) = args.from {
+        return from::run(&args, format).await;
+    }
     let mut wrong = Diagnostics::default();
     let mut plan = Plan::read(&args.file, &mut wrong).map_err(Failure::from_read)?;
     apply_flags(&args, &mut plan.request);
     let cluster = match &args.coordinator {
-        Some(url) => {
-            if !args.embedded.allow.is_empty() {
-                output::note("note: --allow changes nothing on a cluster: there its operators decide");
-            }
-            check::or_plan(Cluster::remote(url, &args.link).await, &plan, &mut wrong)?
-        }
+        Some(_) => check::or_plan(cluster(&args).await, &plan, &mut wrong)?,
         None => {
             permission::check(&plan, &args.embedded.allow, &mut wrong);
-            Cluster::embedded(&cluster::allowed(&args.embedded.allow)?, args.embedded.slots).await?
+            cluster(&args).await?
         }
     };
     let ended = match wrong.is_empty() {
@@ -76,7 +75,35 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
     Ok(ended.verdict())
 }
 
-fn apply_flags(args: &RunArgs, request: &mut v1::ExecuteParallelRequest) {
+/// The cluster that the flags name, or one in this process.
+pub(crate) async fn cluster(args: &RunArgs) -> Result<Cluster, Failure> {
+    cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded).await
+}
+
+/// The same of flags that stand by themselves.
+pub(crate) async fn cluster_of(
+    coordinator: Option<&str>,
+    link: &LinkArgs,
+    embedded: &EmbeddedArgs,
+) -> Result<Cluster, Failure> {
+    let Some(url) = coordinator else {
+        let allowed = cluster::allowed(&embedded.allow)?;
+        return Cluster::embedded(&allowed, embedded.slots, embedded.tools.as_deref()).await;
+    };
+    for (flag, given) in [
+        ("--allow", !embedded.allow.is_empty()),
+        ("--tools", embedded.tools.is_some()),
+    ] {
+        if given {
+            output::note(&format!(
+                "note: {flag} changes nothing on a cluster: there its operators decide"
+            ));
+        }
+    }
+    Cluster::remote(url, link).await
+}
+
+pub(crate) fn apply_flags(args: &RunArgs, request: &mut v1::ExecuteParallelRequest) {
     match args.max_concurrency {
         None => {}
         Some(Concurrency::Auto) => (request.max_concurrency, request.max_concurrency_auto) = (None, true),
@@ -98,14 +125,36 @@ fn apply_flags(args: &RunArgs, request: &mut v1::ExecuteParallelRequest) {
 }
 
 async fn execute(plan: &Plan, client: &Client) -> Result<Ended, Failure> {
-    // From here on an interrupt has something to cancel; before, it ends the process as always.
-    let interrupts = Interrupts::listen().map_err(|error| Failure::Other(error.to_string()))?;
-    match client.execute_parallel_stream(plan.request.clone()).await {
-        Ok(events) => follow(plan, client, events, interrupts).await,
-        Err(ClientError::InvalidRequest { message, violations }) => {
+    match submit(&plan.request, client).await? {
+        Answer::Ended(ended) => Ok(ended),
+        Answer::Refused { message, violations } => {
             let mut wrong = Diagnostics::default();
             check::add_violations(plan, &message, violations, &mut wrong);
             Err(Failure::Plan(wrong.lines(&plan.file)))
+        }
+    }
+}
+
+/// What came of a request.
+pub(crate) enum Answer {
+    Ended(Ended),
+    /// The request is wrong; nothing has run.
+    Refused {
+        message: String,
+        violations: Vec<Violation>,
+    },
+}
+
+/// Sends a request and follows it to its end.
+pub(crate) async fn submit(request: &v1::ExecuteParallelRequest, client: &Client) -> Result<Answer, Failure> {
+    // From here on an interrupt has something to cancel; before, it ends the process as always.
+    let interrupts = Interrupts::listen().map_err(|error| Failure::Other(error.to_string()))?;
+    match client.execute_parallel_stream(request.clone()).await {
+        Ok(events) => follow(&request.calls, client, events, interrupts)
+            .await
+            .map(Answer::Ended),
+        Err(ClientError::InvalidRequest { message, violations }) => {
+            Ok(Answer::Refused { message, violations })
         }
         Err(error) => Err(error.into()),
     }
@@ -113,15 +162,15 @@ async fn execute(plan: &Plan, client: &Client) -> Result<Ended, Failure> {
 
 /// Reads events to the summary.
 async fn follow(
-    plan: &Plan,
+    calls: &[v1::Call],
     client: &Client,
     events: impl Stream<Item = Result<v1::ExecutionEvent, ClientError>>,
     interrupts: Interrupts,
 ) -> Result<Ended, Failure> {
     let mut events = pin!(events);
     let mut execution_id = None;
-    let mut results: Vec<Option<v1::CallResult>> = vec![None; plan.request.calls.len()];
-    let mut progress = Progress::of_stderr(&plan.request.calls);
+    let mut results: Vec<Option<v1::CallResult>> = vec![None; calls.len()];
+    let mut progress = Progress::of_stderr(calls);
     let mut stop = Stop {
         client,
         interrupts,

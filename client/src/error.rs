@@ -65,6 +65,12 @@ pub enum ClientError {
         /// What the transport said.
         reason: String,
     },
+    /// The coordinator stopped before the execution had ended: it may or may not have run.
+    #[error("the coordinator stopped before the end: {message}")]
+    Stopped {
+        /// The coordinator's words.
+        message: String,
+    },
     /// The request is wrong as a whole; nothing has run.
     #[error("{}", invalid_request(message, violations))]
     InvalidRequest {
@@ -168,6 +174,7 @@ impl ClientError {
                 message,
                 retry_after: retry_after(&status),
             },
+            Code::Unavailable if is_stopped(&status) => Self::Stopped { message },
             Code::Unavailable => Self::Unavailable {
                 message,
                 retry_after: retry_after(&status),
@@ -248,6 +255,13 @@ fn violations(status: &Status) -> Vec<Violation> {
             description: violation.description,
         })
         .collect()
+}
+
+/// The one reason of `UNAVAILABLE` that does not mean that nothing has run.
+fn is_stopped(status: &Status) -> bool {
+    status
+        .get_details_error_info()
+        .is_some_and(|info| info.reason == "COORDINATOR_STOPPED")
 }
 
 fn retry_after(status: &Status) -> Option<Duration> {

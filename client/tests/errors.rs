@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
-use std::{net::SocketAddr, pin::Pin, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, pin::Pin, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
@@ -32,6 +32,10 @@ fn refusal(script: &str) -> Status {
             Status::with_error_details(Code::ResourceExhausted, "the queue is full", details)
         }
         "draining" => Status::unavailable("the coordinator drains"),
+        "stopped" => {
+            let details = ErrorDetails::with_error_info("COORDINATOR_STOPPED", "toolwave", HashMap::new());
+            Status::with_error_details(Code::Unavailable, "calls in flight may have run", details)
+        }
         "reused" => Status::already_exists("the key belongs to another request"),
         "late" => Status::deadline_exceeded("too late"),
         "bug" => Status::internal("a bug"),
@@ -181,6 +185,8 @@ async fn each_refusal_has_its_own_name() {
         refused("draining").await,
         ClientError::Unavailable { .. }
     ));
+    // the one of its code after which calls may have run
+    assert!(matches!(refused("stopped").await, ClientError::Stopped { .. }));
     assert!(matches!(refused("reused").await, ClientError::Conflict { .. }));
     assert!(matches!(refused("late").await, ClientError::Deadline { .. }));
     assert!(matches!(

@@ -22,6 +22,8 @@ pub(crate) struct Fault {
     pub(crate) span: Option<Range<usize>>,
     pub(crate) what: String,
     pub(crate) expected: String,
+    /// A key is not there.
+    pub(crate) is_missing: bool,
 }
 
 impl Fault {
@@ -31,6 +33,7 @@ impl Fault {
             span: None,
             what: what.into(),
             expected: expected.into(),
+            is_missing: false,
         }
     }
 
@@ -64,6 +67,7 @@ impl de::Error for Fault {
         let is = match unexpected {
             Unexpected::Map => "is a table".to_owned(),
             Unexpected::Seq => "is a list".to_owned(),
+            Unexpected::Unit => "is empty".to_owned(),
             other => format!("is {other}"),
         };
         Self::new(is, plain(expected))
@@ -92,7 +96,10 @@ impl de::Error for Fault {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("key `{field}` is missing"), format!("`{field} = ...`"))
+        Self {
+            is_missing: true,
+            ..Self::new(format!("key `{field}` is missing"), format!("`{field} = ...`"))
+        }
     }
 }
 
@@ -151,6 +158,7 @@ impl<'de> Deserializer<'de> for &Node {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.value {
+            Value::Null => visitor.visit_unit(),
             Value::String(text) => {
                 let expected = plain(&visitor);
                 visitor.visit_str(text).map_err(|mut fault: Fault| {
@@ -175,7 +183,10 @@ impl<'de> Deserializer<'de> for &Node {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_some(self)
+        match &self.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(

@@ -1,4 +1,4 @@
-//! Reads TOML configuration files for toolwave's programs.
+//! Reads TOML and YAML configuration files for toolwave's programs.
 //!
 //! Owns how a wrong file is reported: every problem at once, one line each, with its place, its key and
 //! what would be right. It knows no key of any program and never reads flags or the environment.
@@ -9,8 +9,10 @@ mod node;
 mod problem;
 mod threads;
 mod units;
+mod yaml;
 
 pub use file::{File, load};
 pub use problem::{EXIT_BAD_CONFIGURATION, Problem, report};
 pub use threads::{MAX_THREADS, runtime};
 pub use units::{duration, parse_duration, parse_size, size};
+pub use yaml::{Yaml, parse_yaml};

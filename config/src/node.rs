@@ -1,4 +1,4 @@
-//! A parsed TOML document with the place of every key and value, from which parts can be taken away.
+//! A parsed TOML or YAML document with the place of every key and value, from which parts can be taken away.
 
 use std::ops::Range;
 
@@ -6,6 +6,8 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+
+use crate::yaml::Yaml;
 
 /// One step on the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
+    /// A key of YAML with nothing behind it.
+    Null,
     String(String),
     Integer(i64),
     Float(f64),
@@ -84,6 +88,40 @@ impl Node {
         Self { span, value }
     }
 
+    /// `text` is the document.
+    pub(crate) fn yaml(node: serde_saphyr::Spanned<Yaml>, text: &str) -> Self {
+        let start = offset(node.referenced, text);
+        let value = match node.value {
+            Yaml::Null => Value::Null,
+            Yaml::Bool(flag) => Value::Boolean(flag),
+            Yaml::Signed(number) => Value::Integer(number),
+            Yaml::Unsigned(number) => match i64::try_from(number) {
+                Ok(number) => Value::Integer(number),
+                Err(_) => Value::Other(number.to_string()),
+            },
+            Yaml::Float(number) => Value::Float(number),
+            Yaml::Text(text) => Value::String(text),
+            Yaml::List(items) => Value::Array(items.into_iter().map(|item| Self::yaml(item, text)).collect()),
+            Yaml::Map(fields) => Value::Table(
+                fields
+                    .into_iter()
+                    .map(|(key, value)| {
+                        let start = offset(key.referenced, text);
+                        Entry {
+                            key_span: start..start + key.value.len(),
+                            key: key.value,
+                            node: Self::yaml(value, text),
+                        }
+                    })
+                    .collect(),
+            ),
+        };
+        Self {
+            span: start..start,
+            value,
+        }
+    }
+
     /// Takes away what `path` leads to. False when there is nothing.
     pub(crate) fn remove(&mut self, path: &[Step]) -> bool {
         match (path, &mut self.value) {
@@ -107,26 +145,54 @@ impl Node {
         }
     }
 
-    /// Where the value of a dotted key stands, such as `tools.http.timeout` or `workers[1].name`.
-    pub(crate) fn find(&self, key: &str) -> Option<Range<usize>> {
-        let mut node = self;
-        for part in key.split('.') {
-            let (name, indices) = part
-                .split_once('[')
-                .map_or((part, ""), |(name, rest)| (name, rest));
-            let Value::Table(entries) = &node.value else {
-                return None;
-            };
-            node = &entries.iter().find(|entry| entry.key == name)?.node;
-            for index in indices.split(['[', ']']).filter(|index| !index.is_empty()) {
-                let Value::Array(items) = &node.value else {
-                    return None;
-                };
-                node = items.get(index.parse::<usize>().ok()?)?;
-            }
+    /// The value of a dotted key, such as `tools.http.timeout` or `workers[1].name`, or the nearest thing around it
+    /// that is there; and whether it is the value itself. Keys may have dots in them.
+    pub(crate) fn find(&self, key: &str) -> (&Self, bool) {
+        if key.is_empty() {
+            return (self, true);
         }
-        Some(node.span.clone())
+        let (next, rest) = match &self.value {
+            Value::Table(entries) => {
+                let entry = entries
+                    .iter()
+                    .filter_map(|entry| Some((entry, rest_of(key, &entry.key)?)))
+                    .max_by_key(|(entry, _)| entry.key.len());
+                match entry {
+                    Some((entry, rest)) => (&entry.node, rest),
+                    None => return (self, false),
+                }
+            }
+            Value::Array(items) => {
+                let split = key.strip_prefix('[').and_then(|key| key.split_once(']'));
+                let item =
+                    split.and_then(|(index, rest)| Some((items.get(index.parse::<usize>().ok()?)?, rest)));
+                match item {
+                    Some((item, rest)) => (item, rest.strip_prefix('.').unwrap_or(rest)),
+                    None => return (self, false),
+                }
+            }
+            _ => return (self, false),
+        };
+        next.find(rest)
     }
+}
+
+/// What is left of a dotted key behind its first part.
+fn rest_of<'a>(key: &'a str, first: &str) -> Option<&'a str> {
+    let rest = key.strip_prefix(first)?;
+    match rest.strip_prefix('.') {
+        Some(rest) => Some(rest),
+        None => (rest.is_empty() || rest.starts_with('[')).then_some(rest),
+    }
+}
+
+/// Where a location begins, in bytes.
+fn offset(location: serde_saphyr::Location, text: &str) -> usize {
+    let start = location.span().byte_offset();
+    start
+        .and_then(|start| usize::try_from(start).ok())
+        .filter(|start| *start <= text.len())
+        .unwrap_or_default()
 }
 
 fn entries(table: &DeTable<'_>) -> Vec<Entry> {

@@ -108,6 +108,38 @@ fn every_problem_is_told_at_once_in_the_order_of_the_file() {
     );
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Required {
+    table: BTreeMap<String, Inner>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inner {
+    #[serde(rename = "size")]
+    _size: u32,
+    #[serde(rename = "name")]
+    _name: String,
+}
+
+#[test]
+fn what_is_wrong_is_not_missing_too_and_the_rest_is_left_for_others() {
+    let text =
+        "[table.a]\nsize = \"x\"\nname = \"a\"\n[table.b]\nsize = 1\n[table.c]\nsize = 1\nname = \"c\"\n";
+    let file = File::from_text("a.toml", text.to_owned()).unwrap();
+    let (rest, problems) = file.parse_rest::<Required>();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "a.toml:2:8: table.a.size: is string \"x\"; expected a whole number from 0 to 4294967295",
+            "a.toml:4:1: table.b: key `name` is missing; expected `name = ...`",
+        ]
+    );
+    assert_eq!(rest.unwrap().table.into_keys().collect::<Vec<_>>(), ["c"]);
+}
+
 #[test]
 fn a_list_is_no_table() {
     assert_eq!(

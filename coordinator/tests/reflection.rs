@@ -15,6 +15,8 @@ async fn on_loopback_every_service_describes_itself() {
     let asked = [
         MessageRequest::ListServices(String::new()),
         MessageRequest::FileContainingSymbol("toolwave.v1.ExecutionService.ExecuteParallel".to_owned()),
+        // What an error carries: without it grpcurl shows bytes.
+        MessageRequest::FileContainingSymbol("google.rpc.BadRequest".to_owned()),
     ];
     let requests = asked.map(|message| ServerReflectionRequest {
         host: String::new(),
@@ -43,12 +45,15 @@ async fn on_loopback_every_service_describes_itself() {
             "toolwave.v1.WorkerService",
         ]
     );
-    let files = answers
-        .message()
-        .await
-        .expect("an answer")
-        .and_then(|answer| answer.message_response);
-    assert!(
-        matches!(files, Some(MessageResponse::FileDescriptorResponse(files)) if !files.file_descriptor_proto.is_empty())
-    );
+    for symbol in ["ExecuteParallel", "BadRequest"] {
+        let files = answers
+            .message()
+            .await
+            .expect("an answer")
+            .and_then(|answer| answer.message_response);
+        assert!(
+            matches!(files, Some(MessageResponse::FileDescriptorResponse(files)) if !files.file_descriptor_proto.is_empty()),
+            "{symbol}"
+        );
+    }
 }

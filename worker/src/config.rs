@@ -83,6 +83,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", env = "TOOLWAVE_WORKER_MAX_RESULT", value_parser = parse_size)]
     max_result: Option<u64>,
 
+    /// Also hosts the tools of this file: commands, HTTP services and MCP servers. It is read again on SIGHUP and
+    /// when it changes
+    #[arg(long, value_name = "FILE", env = "TOOLWAVE_WORKER_TOOLS")]
+    tools: Option<PathBuf>,
+
     /// What built-in tools may touch: files=DIR, files-write=DIR, sql=FILE, sql-write=FILE, http=HOST[:PORT];
     /// may be repeated
     #[arg(
@@ -136,6 +141,8 @@ pub(crate) struct Config {
     pub(crate) max_result: u64,
     pub(crate) threads: usize,
     pub(crate) log: Log,
+    /// Of [`toolwave_mounted::ToolsFile`].
+    pub(crate) tools: Option<PathBuf>,
     pub(crate) builtin: Builtin,
 }
 
@@ -190,6 +197,7 @@ impl Default for Config {
             max_result: DEFAULT_MAX_PAYLOAD,
             threads: 0,
             log: Log::default(),
+            tools: None,
             builtin: Builtin::default(),
         }
     }
@@ -274,6 +282,7 @@ impl Config {
         );
         set("--max-result", put(&mut self.max_result, arguments.max_result));
         set("--threads", put(&mut self.threads, arguments.threads));
+        set("--tools", put(&mut self.tools, arguments.tools.map(Some)));
         set("--log-format", put(&mut self.log.format, arguments.log_format));
         set("--log-level", put(&mut self.log.level, arguments.log_level));
         set("--label", !arguments.labels.is_empty());

@@ -1,73 +1,119 @@
-//! The program `toolwave-worker`: the library's worker with the built-in tools.
+//! The program `toolwave-worker`: the library's worker with the built-in tools and those of a file.
 //!
 //! Owns the order of things: settings, logs, tools, worker, exit code. All else is the library's.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{collections::BTreeSet, io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use toolwave_config::{Problem, report};
-use toolwave_worker::{BuildError, RunError, TlsProblem, Worker, tools::builtin_tools};
+use toolwave_config::{EXIT_BAD_CONFIGURATION, Problem, report};
+use toolwave_mounted::{Pinning, ToolsFile};
+use toolwave_worker::{
+    BuildError, RunError, SharedTool, TlsProblem, Worker, WorkerBuilder,
+    tools::{BUILTIN_NAMES, builtin_tools},
+};
 
 use crate::config::{Arguments, Config, Log, LogFormat, Origin};
 
 mod config;
+mod hosting;
 
 /// As the coordinator's: see there.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Settings that are good.
+struct Prepared {
+    worker: WorkerBuilder,
+    builtin: Vec<SharedTool>,
+    file: Option<ToolsFile>,
+    log: Log,
+    threads: usize,
+}
+
 fn main() -> ExitCode {
+    // Before anything else: a process that was started to keep a command does nothing but that.
+    toolwave_keeper::keep_if_asked();
     let arguments = Arguments::parse();
     let check_only = arguments.check_config;
-    let (worker, log, threads) = match prepare(arguments) {
+    let prepared = match prepare(arguments) {
         Ok(prepared) => prepared,
         Err(problems) => return report(&problems),
     };
+    let warnings = prepared
+        .file
+        .as_ref()
+        .map(ToolsFile::warnings)
+        .unwrap_or_default();
     if check_only {
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
         println!("ok");
         return ExitCode::SUCCESS;
     }
-    write_logs(&log);
-    let runtime = match toolwave_config::runtime(threads) {
+    write_logs(&prepared.log);
+    for warning in warnings {
+        tracing::warn!(problem = %warning, "the tools file can be used, but look at this");
+    }
+    let runtime = match toolwave_config::runtime(prepared.threads) {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(error = %error, "no threads can be started");
             return ExitCode::FAILURE;
         }
     };
+    let Prepared {
+        worker,
+        builtin,
+        file,
+        ..
+    } = prepared;
+    let hosted = hosting::host(worker, builtin, file);
     // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to
-    let ended = runtime.block_on(async { tokio::spawn(worker.run_until_signal()).await });
+    let ended = runtime.block_on(async { tokio::spawn(hosted).await });
     // a blocking tool that does not return must not hold up the end
     runtime.shutdown_background();
     match ended {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => {
+        Ok(Err(hosting::Failure::Problems(problems))) => report(&problems),
+        Ok(Err(hosting::Failure::Build(error))) => {
+            tracing::error!(error = %error, "the worker cannot host these tools");
+            ExitCode::from(EXIT_BAD_CONFIGURATION)
+        }
+        Ok(Err(hosting::Failure::Keeper(error))) => {
+            tracing::error!(error = %error, "this program cannot find itself to keep commands");
+            ExitCode::FAILURE
+        }
+        Ok(Err(hosting::Failure::Lost(error))) | Err(error) => {
+            tracing::error!(error = %error, "the worker's own loop failed");
+            ExitCode::FAILURE
+        }
+        Ok(Err(hosting::Failure::Run(error))) => {
             tracing::error!(error = %error, "ended");
             match error {
                 RunError::Interrupted { signal } => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
                 RunError::Health { .. } | RunError::Signals(_) => ExitCode::FAILURE,
             }
         }
-        Err(error) => {
-            tracing::error!(error = %error, "the worker's own loop failed");
-            ExitCode::FAILURE
-        }
     }
 }
 
 /// Everything that can be found wrong before the first connection is told at once.
-fn prepare(arguments: Arguments) -> Result<(Worker, Log, usize), Vec<Problem>> {
+fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
     let (config, origin, mut problems) = Config::load(arguments)?;
-    let tools = builtin_tools(&config.builtin).unwrap_or_else(|error| {
+    let builtin = builtin_tools(&config.builtin).unwrap_or_else(|error| {
         problems.push(origin.problem("builtin", error.to_string(), ""));
         Vec::new()
+    });
+    let file = config.tools.as_deref().map(|path| {
+        ToolsFile::read(path, &reserved(), Pinning::Kept).map_err(|of_file| problems.extend(of_file))
     });
     let tls = config.tls.settings();
     let coordinator = Worker::builder()
         .coordinator(&config.coordinator)
         .tls(tls.clone());
     let named = config.name.iter().map(|name| Worker::builder().name(name));
-    for part in named.chain([coordinator, Worker::builder().tools(tools.iter().cloned())]) {
+    for part in named.chain([coordinator, Worker::builder().tools(builtin.iter().cloned())]) {
         if let Err(error) = part.build() {
             problems.extend(built_wrong(&origin, &error));
         }
@@ -76,25 +122,34 @@ fn prepare(arguments: Arguments) -> Result<(Worker, Log, usize), Vec<Problem>> {
         return Err(problems);
     }
     let (log, threads) = (config.log.clone(), config.threads);
-    let mut builder = Worker::builder()
+    let mut worker = Worker::builder()
         .coordinator(config.coordinator)
         .tls(tls)
         .slots(config.slots)
         .drain_timeout(config.drain_timeout)
         .max_parameters_bytes(config.max_parameters)
-        .max_result_bytes(config.max_result)
-        .tools(tools);
+        .max_result_bytes(config.max_result);
     if let Some(name) = config.name {
-        builder = builder.name(name);
+        worker = worker.name(name);
     }
     if let Some(address) = config.health {
-        builder = builder.health(address);
+        worker = worker.health(address);
     }
     for (key, value) in config.labels {
-        builder = builder.label(key, value);
+        worker = worker.label(key, value);
     }
-    let worker = builder.build().map_err(|error| built_wrong(&origin, &error))?;
-    Ok((worker, log, threads))
+    Ok(Prepared {
+        worker,
+        builtin,
+        file: file.and_then(Result::ok),
+        log,
+        threads,
+    })
+}
+
+/// No tool of a file is called as a built-in one is, whether that is allowed here or not.
+fn reserved() -> BTreeSet<String> {
+    BUILTIN_NAMES.map(str::to_owned).into()
 }
 
 fn built_wrong(origin: &Origin, error: &BuildError) -> Vec<Problem> {

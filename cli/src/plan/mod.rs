@@ -38,7 +38,7 @@ pub(crate) struct Plan {
 pub(crate) enum ReadError {
     #[error("cannot read {file}: {error}")]
     Io { file: String, error: std::io::Error },
-    #[error("{file} is larger than {} MiB, the most that a plan may be", source::MAX_BYTES / 1024 / 1024)]
+    #[error("{file} is larger than {} MiB, the most that is read", source::MAX_BYTES / 1024 / 1024)]
     TooLarge { file: String },
     #[error("{file}:1:1: not UTF-8: the first wrong byte is at offset {offset}")]
     NotUtf8 { file: String, offset: usize },
@@ -54,38 +54,7 @@ pub(crate) enum ReadError {
 impl Plan {
     /// Reads a file, or standard input for `-`. What is wrong with its keys and values goes to `wrong`.
     pub(crate) fn read(path: &Path, wrong: &mut Diagnostics) -> Result<Self, ReadError> {
-        let stdin = path == Path::new("-");
-        let file = if stdin {
-            "<stdin>".to_owned()
-        } else {
-            path.display().to_string()
-        };
-        let read = |input: &mut dyn std::io::Read| {
-            let mut bytes = Vec::new();
-            input
-                .take(source::MAX_BYTES as u64 + 1)
-                .read_to_end(&mut bytes)
-                .map(|_| bytes)
-        };
-        let bytes = if stdin {
-            if std::io::stdin().is_terminal() {
-                output::note("reading the plan from the terminal; end it with Ctrl-D");
-            }
-            read(&mut std::io::stdin().lock())
-        } else {
-            std::fs::File::open(path).and_then(|mut opened| read(&mut opened))
-        };
-        let bytes = bytes.map_err(|error| ReadError::Io {
-            file: file.clone(),
-            error,
-        })?;
-        if bytes.len() > source::MAX_BYTES {
-            return Err(ReadError::TooLarge { file });
-        }
-        let text = String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 {
-            file: file.clone(),
-            offset: error.utf8_error().valid_up_to(),
-        })?;
+        let (file, text) = text_of(path, "plan")?;
         Self::parse(file, &text, wrong)
     }
 
@@ -116,6 +85,48 @@ impl Plan {
     /// Where a JSON Pointer into a call's parameters is in the file.
     pub(crate) fn locate_parameter(&self, call: usize, pointer: &str) -> Position {
         locate::parameter(&self.root, call, pointer)
+    }
+}
+
+/// The text of a file, or of standard input for `-`, behind the name that messages give it. `what` it should be is
+/// said to who types it.
+pub(crate) fn text_of(path: &Path, what: &str) -> Result<(String, String), ReadError> {
+    let stdin = path == Path::new("-");
+    let file = if stdin {
+        "<stdin>".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let read = |input: &mut dyn std::io::Read| {
+        let mut bytes = Vec::new();
+        input
+            .take(source::MAX_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map(|_| bytes)
+    };
+    let bytes = if stdin {
+        if std::io::stdin().is_terminal() {
+            output::note(&format!(
+                "reading the {what} from the terminal; end it with Ctrl-D"
+            ));
+        }
+        read(&mut std::io::stdin().lock())
+    } else {
+        std::fs::File::open(path).and_then(|mut opened| read(&mut opened))
+    };
+    let bytes = bytes.map_err(|error| ReadError::Io {
+        file: file.clone(),
+        error,
+    })?;
+    if bytes.len() > source::MAX_BYTES {
+        return Err(ReadError::TooLarge { file });
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((file, text)),
+        Err(error) => Err(ReadError::NotUtf8 {
+            file,
+            offset: error.utf8_error().valid_up_to(),
+        }),
     }
 }
 

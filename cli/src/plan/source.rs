@@ -2,22 +2,14 @@
 //!
 //! One parser serves both formats, JSON being YAML. It knows nothing of plans: `fields` gives the tree a meaning.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
-};
 use serde_json::{Number, Value};
-use serde_saphyr::{DuplicateKeyPolicy, Error, Location, Spanned};
+use serde_saphyr::{Error, Location, Spanned};
+use toolwave_config::{Yaml, parse_yaml};
 
 use super::diagnostics::{Diagnostic, Position};
 
 /// The largest document that is read.
 pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
-
-/// What aliases may repeat in all, in parts of the document: a bomb of a few lines stands for billions.
-const MAX_REPEATED: usize = 100_000;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,18 +89,7 @@ impl Node {
 /// Reads one document.
 pub(crate) fn parse(text: &str) -> Result<Node, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // Text that could be a number but has other meanings elsewhere (007, 1_000, on, yes) stays text.
-    let options = serde_saphyr::options! {
-        strict_booleans: true,
-        with_snippet: false,
-        duplicate_keys: DuplicateKeyPolicy::Error,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
-        budget: serde_saphyr::budget! { max_depth: 100 },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPEATED },
-    };
-    let root: Spanned<Raw> =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| diagnose(&error, text))?;
+    let root = parse_yaml(text).map_err(|error| diagnose(&error, text))?;
     let mut rounded = Vec::new();
     let node = settle(root, text, &mut rounded);
     match rounded.pop() {
@@ -156,14 +137,15 @@ fn position(location: Location) -> Position {
 
 /// Turns what the parser gave into the tree, and finds integers that did not fit: they came as floating point and
 /// would be sent as another number than was written.
-fn settle(raw: Spanned<Raw>, text: &str, rounded: &mut Vec<Diagnostic>) -> Node {
+fn settle(raw: Spanned<Yaml>, text: &str, rounded: &mut Vec<Diagnostic>) -> Node {
     let at = position(raw.referenced);
     let kind = match raw.value {
-        Raw::Null => Kind::Null,
-        Raw::Bool(flag) => Kind::Bool(flag),
-        Raw::Text(text) => Kind::Text(text),
-        Raw::Integer(number) => Kind::Number(number),
-        Raw::Float(number) => {
+        Yaml::Null => Kind::Null,
+        Yaml::Bool(flag) => Kind::Bool(flag),
+        Yaml::Text(text) => Kind::Text(text),
+        Yaml::Signed(number) => Kind::Number(number.into()),
+        Yaml::Unsigned(number) => Kind::Number(number.into()),
+        Yaml::Float(number) => {
             let written = written(raw.defined, text);
             let digits = written.strip_prefix(['-', '+']).unwrap_or(written);
             if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -172,13 +154,13 @@ fn settle(raw: Spanned<Raw>, text: &str, rounded: &mut Vec<Diagnostic>) -> Node 
             }
             Number::from_f64(number).map_or(Kind::Null, Kind::Number)
         }
-        Raw::List(elements) => Kind::List(
+        Yaml::List(elements) => Kind::List(
             elements
                 .into_iter()
                 .map(|element| settle(element, text, rounded))
                 .collect(),
         ),
-        Raw::Map(fields) => {
+        Yaml::Map(fields) => {
             let fields = fields.into_iter().map(|(key, value)| {
                 let key = Key {
                     at: position(key.referenced),
@@ -203,83 +185,4 @@ fn written(location: Location, text: &str) -> &str {
         .find(|c: char| c.is_whitespace() || ",]}#".contains(c))
         .unwrap_or(rest.len());
     &rest[..end]
-}
-
-/// What the parser gives.
-enum Raw {
-    Null,
-    Bool(bool),
-    Integer(Number),
-    Float(f64),
-    Text(String),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
-        Raw::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(flag))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Raw, E> {
-        Ok(Raw::Integer(number.into()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Raw, E> {
-        Ok(Raw::Integer(number.into()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Raw, E> {
-        Ok(Raw::Float(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Raw, E> {
-        Ok(Raw::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Raw, A::Error> {
-        let mut list = Vec::new();
-        while let Some(element) = elements.next_element()? {
-            list.push(element);
-        }
-        Ok(Raw::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Raw, A::Error> {
-        let mut map = Vec::new();
-        while let Some(field) = fields.next_entry()? {
-            map.push(field);
-        }
-        Ok(Raw::Map(map))
-    }
 }

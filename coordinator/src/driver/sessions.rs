@@ -118,6 +118,15 @@ impl Driver {
         }
         if let Some(heartbeat) = frame.heartbeat {
             let (in_flight, dispatches_read) = (heartbeat.in_flight, heartbeat.dispatches_read);
+            let sent = self
+                .directory
+                .session(session)
+                .map_or(0, |entry| entry.dispatches);
+            // what waits to be sent would count as read, and its slots as free
+            if dispatches_read > sent {
+                let what = format!("heartbeat.dispatches_read is {dispatches_read}; {sent} were sent");
+                return self.cut_off(session, SessionFault::BadFrame(what));
+            }
             self.handle(Event::WorkerSeen {
                 session,
                 in_flight,

@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use super::text::{clipped, cut};
 use crate::error::Reason;
 
-/// The most violations that are sent: a client refuses trailers over 16 KiB and then loses even the code.
+/// The most violations that are sent, the one that counts the others included.
 const LISTED: usize = 50;
-/// The most that the fields and descriptions of all of them may hold, in bytes, for the same reason. gRPC
-/// carries them in base64, which adds a third.
-const LISTED_BYTES: usize = 8 * 1024;
+/// The most that all of them may take, in bytes. Clients in Java, and those on gRPC's C core (C++, Python, Ruby),
+/// accept 8 KiB of trailers unless told otherwise, and with more lose even the code. Details travel in base64, which
+/// adds a third; the message comes twice, and as a header it may take three times its bytes.
+const LISTED_BYTES: usize = 4 * 1024;
+/// What each takes besides its texts: tags and lengths of protobuf.
+const FRAMING: usize = 12;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +48,18 @@ impl Violations {
         field: impl FnOnce() -> String,
         description: impl FnOnce() -> String,
     ) {
-        if self.kept.len() >= LISTED - 1 || self.bytes >= LISTED_BYTES {
+        // Once one was left out, so are all after it: those listed are the first.
+        if self.more > 0 || self.kept.len() >= LISTED - 1 {
             self.more += 1;
             return;
         }
         let (field, description) = (clipped(field()), clipped(description()));
-        self.bytes += field.len() + description.len() + reason.word().len();
+        let bytes = field.len() + description.len() + reason.word().len() + FRAMING;
+        if self.bytes + bytes > LISTED_BYTES {
+            self.more += 1;
+            return;
+        }
+        self.bytes += bytes;
         self.kept.push(Violation {
             reason,
             field,
@@ -144,6 +153,11 @@ mod tests {
             .listed()
             .map(|(field, text)| field.len() + text.len())
             .sum();
-        assert!(bytes < 10 * 1024, "{bytes}");
+        assert!(bytes <= LISTED_BYTES, "{bytes}");
+        let listed = violations.listed().count();
+        assert_eq!(
+            violations.listed().last().map(|(_, text)| text),
+            Some(format!("and {} more violations", 51 - listed))
+        );
     }
 }

@@ -105,6 +105,8 @@ impl Services {
             let reflection = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // Without it, tools that read reflection show the details of an error as bytes.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
                 .build_v1()
                 .map_err(|error| StartError::Reflection(error.to_string()))?;
             router = router.add_service(reflection);

@@ -8,11 +8,9 @@ use toolwave_config::File;
 use toolwave_coordinator::Config;
 use toolwave_tests::{Binaries, Process, Profile};
 
-use crate::{folder::Folder, page::Line};
+use crate::{folder::Folder, page::Line, said::Expected};
 
 const MIB: usize = 1 << 20;
-/// Ends a line of which only the beginning is given.
-const AND_SO_ON: char = '…';
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,18 +32,6 @@ pub(crate) struct Row {
     /// Where the answer needs a reason.
     why: Option<String>,
     not_applicable: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expected {
-    exit: i32,
-    /// In order; FILE stands for the file's path, and FOLDER for that of its folder.
-    #[serde(default)]
-    lines: Vec<String>,
-    /// Beyond those of `lines`, so many more.
-    #[serde(default)]
-    more: usize,
 }
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -100,29 +86,9 @@ fn check(program: &Path, row: &Row) -> Result<(), String> {
         Process::start(program, &arguments, folder.path(), "program").map_err(|error| error.to_string())?;
     let exit = process.wait().map_err(|error| error.to_string())?;
     let said = folder.unfill(&process.output().replace(&path.display().to_string(), "FILE"));
-    if exit != Some(expected.exit) {
-        return Err(format!("exit code {exit:?}: {said}"));
-    }
-    if expected.exit == 0 {
-        return Ok(());
-    }
-    let mut lines = said.lines();
-    for line in &expected.lines {
-        let found = lines.next().unwrap_or_default();
-        let right = match line.strip_suffix(AND_SO_ON) {
-            Some(beginning) => found.starts_with(beginning),
-            None => found == line,
-        };
-        if !right || found.chars().any(char::is_control) {
-            return Err(format!("not {line:?}, but {found:?}"));
-        }
-    }
-    let more = lines.count();
-    // What the parser of flags adds is its own.
-    if more == expected.more || expected.exit == 2 {
-        Ok(())
-    } else {
-        Err(format!("{more} lines more: {said}"))
+    match expected.exit {
+        0 if exit == Some(0) => Ok(()),
+        _ => expected.check(exit, &said),
     }
 }
 
@@ -153,15 +119,12 @@ impl Row {
     /// For the page; none where there is nothing to be seen.
     pub(crate) fn line(&self) -> Option<Line> {
         let expect = self.expect.as_ref()?;
-        let mut answer = format!("exit code {}", expect.exit);
-        if let Some(line) = expect.lines.first() {
-            answer.push_str(&format!(": `{line}`"));
-        }
-        let more = expect.lines.len().saturating_sub(1) + expect.more;
-        if more > 0 {
-            answer.push_str(&format!(" and {more} more"));
-        }
-        Some(Line::new(&self.id, &self.describes, answer, self.why.as_deref()))
+        Some(Line::new(
+            &self.id,
+            &self.describes,
+            expect.answer(),
+            self.why.as_deref(),
+        ))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use toolwave_tests::{check_page, table_cell};
 
-use crate::{configuration, transport, workers};
+use crate::{configuration, tools_files, transport, workers};
 
 const INTRODUCTION: &str = "\
 # Bad inputs
@@ -43,7 +43,7 @@ impl Line {
     }
 }
 
-fn sections() -> [Section; 3] {
+fn sections() -> [Section; 4] {
     [
         Section {
             title: "Transport",
@@ -66,6 +66,15 @@ fn sections() -> [Section; 3] {
             lines: configuration::rows()
                 .iter()
                 .filter_map(configuration::Row::line)
+                .collect(),
+        },
+        Section {
+            title: "Tools files",
+            about: "As configuration: every problem at once. What begins with `warning: ` changes nothing, and is an \
+                    error with `strict`. When a file is read again, it is the same, and the tools stay as they were.",
+            lines: tools_files::rows()
+                .iter()
+                .filter_map(tools_files::Row::line)
                 .collect(),
         },
     ]

@@ -15,7 +15,8 @@ const INTRODUCTION: &str = "\
 
 A request that is wrong as a whole is refused before anything of it runs: the RPC fails, and the status carries
 `google.rpc.ErrorInfo` with the domain `toolwave` and one of the reasons below. With `INVALID_ARGUMENT` comes
-`google.rpc.BadRequest` with every violation and the path of its field (49 of them at most, then how many more);
+`google.rpc.BadRequest` with every violation and the path of its field (49 of them and 4 KiB at most, since clients
+take no more than 8 KiB of trailers; then how many more);
 its `description` begins with the violation's own reason. With `RESOURCE_EXHAUSTED` and `UNAVAILABLE`, the only
 codes worth trying again, comes `google.rpc.RetryInfo`.
 

@@ -112,7 +112,10 @@ impl Policy {
             });
         }
         Ok(Self {
-            entries: entries.iter().map(Entry::read).collect::<Result<_, _>>()?,
+            entries: entries
+                .iter()
+                .map(|entry| Entry::read(entry))
+                .collect::<Result<_, _>>()?,
             inside: if private_addresses {
                 Inside::EveryEntry
             } else {
@@ -237,9 +240,9 @@ impl Policy {
 // === impl Entry ===
 
 impl Entry {
-    fn read(text: &String) -> Result<Self, EntryError> {
+    fn read(text: &str) -> Result<Self, EntryError> {
         Self::parse(text).map_err(|reason| EntryError {
-            entry: text.clone(),
+            entry: text.to_owned(),
             reason,
         })
     }

@@ -1,6 +1,10 @@
 //! What is asked of a keeper, how a kept process ends, and why it may not start. The same on every platform.
 
-use std::{ffi::OsString, io, path::PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use crate::kept::Kept;
 
@@ -11,8 +15,8 @@ pub struct Keeper {
     pub(crate) program: PathBuf,
 }
 
-/// A process to start.
-#[derive(Clone, Debug, Default)]
+/// A process to start. `Debug` shows no values of its environment.
+#[derive(Clone, Default)]
 pub struct Spec {
     /// An absolute path.
     pub program: PathBuf,
@@ -78,8 +82,8 @@ pub enum Step {
     Program,
 }
 
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Directory => "the directory cannot be entered",
             Self::Process => "no process can be started",
@@ -148,15 +152,28 @@ impl Keeper {
     }
 }
 
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&OsString> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Spec")
+            .field("program", &self.program)
+            .field("arguments", &self.arguments.len())
+            .field("environment", &names)
+            .field("directory", &self.directory)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
 impl Spec {
     fn check(&self) -> Result<(), SpawnError> {
         if !self.program.is_absolute() {
             return Err(SpawnError::Relative(self.program.clone()));
         }
-        let has_nul = |text: &std::ffi::OsStr| text.as_encoded_bytes().contains(&0);
+        let has_nul = |text: &OsStr| text.as_encoded_bytes().contains(&0);
         let texts = [self.program.as_os_str()]
             .into_iter()
-            .chain(self.directory.as_deref().map(std::path::Path::as_os_str))
+            .chain(self.directory.as_deref().map(Path::as_os_str))
             .chain(self.arguments.iter().map(OsString::as_os_str))
             .chain(
                 self.environment

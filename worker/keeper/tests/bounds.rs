@@ -55,6 +55,20 @@ async fn descriptors_that_the_worker_inherited_are_not_handed_on() {
 }
 
 #[tokio::test]
+async fn the_keeper_process_shows_nothing_of_what_it_keeps() {
+    let spec = Spec {
+        environment: vec![("SECRET".into(), "swordfish".into())],
+        ..spec(&["sleep", "an-argument"])
+    };
+    let mut kept = keeper().spawn(&spec).expect("a keeper process");
+    line(&mut kept).await;
+    let shown = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", kept.id())).expect("text");
+    assert_eq!(shown("environ"), "");
+    assert_eq!(shown("cmdline"), "toolwave-keeper\0--toolwave-keep-a-child\0");
+    assert_eq!(shown("comm"), "toolwave-keeper\n");
+}
+
+#[tokio::test]
 async fn it_gains_no_privileges_dumps_no_core_and_leads_a_session() {
     let seen = seen(&spec(&["see"])).await;
     let status = seen["status"].as_str().expect("text");

@@ -3,8 +3,20 @@
 //! Each kind has a folder of its own, which says what may be declared of it and turns a declaration into a
 //! [`Tool`](toolwave_tool::Tool). None of them knows of the file, of another kind or of sessions.
 
+pub mod command;
 pub mod fault;
+pub mod file;
+pub mod http;
 #[cfg(feature = "mcp")]
 pub mod mcp;
+#[cfg(not(feature = "mcp"))]
+#[path = "no_mcp.rs"]
+pub mod mcp;
+pub mod mounts;
+pub mod pins;
 pub mod template;
 pub mod value;
+
+pub use file::{Pinning, ToolsFile};
+pub use mounts::Mounts;
+pub use pins::{Pins, PinsError};

@@ -23,6 +23,22 @@ mod text_search;
 
 pub use allow::{Allow, Builtin, BuiltinError, FileAccess, HttpAccess, SqlAccess};
 
+/// Every name that a built-in tool has, whatever is allowed: no other tool should be called so.
+pub const BUILTIN_NAMES: [&str; 12] = [
+    "calculator",
+    "json_query",
+    "echo",
+    "sleep",
+    "fail",
+    "hash",
+    "text_search",
+    "read_file",
+    "write_file",
+    "sql_query",
+    "http_request",
+    "http_get",
+];
+
 /// The tools that `allow` permits.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use tokio::{
 use toolwave_keeper::{Keeper, Kept, Spec};
 
 /// The example, which is built with the tests.
-pub fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let test = std::env::current_exe().expect("this test");
     let folder = test.ancestors().nth(2).expect("the folder of builds");
     let program = folder.join("examples/kept");
@@ -28,11 +28,11 @@ pub fn program() -> PathBuf {
     program
 }
 
-pub fn keeper() -> Keeper {
+pub(crate) fn keeper() -> Keeper {
     Keeper::at(program())
 }
 
-pub fn spec(arguments: &[&str]) -> Spec {
+pub(crate) fn spec(arguments: &[&str]) -> Spec {
     Spec {
         program: program(),
         arguments: arguments.iter().map(Into::into).collect(),
@@ -40,12 +40,12 @@ pub fn spec(arguments: &[&str]) -> Spec {
     }
 }
 
-pub fn kept(arguments: &[&str]) -> Kept {
+pub(crate) fn kept(arguments: &[&str]) -> Kept {
     keeper().spawn(&spec(arguments)).expect("a keeper process")
 }
 
 /// The next line of its output, which stays open.
-pub async fn line(kept: &mut Kept) -> String {
+pub(crate) async fn line(kept: &mut Kept) -> String {
     let mut output = BufReader::new(kept.stdout.take().expect("output"));
     let mut line = String::new();
     output.read_line(&mut line).await.expect("a line");
@@ -54,7 +54,7 @@ pub async fn line(kept: &mut Kept) -> String {
 }
 
 /// An argument that no other process has.
-pub fn mark() -> String {
+pub(crate) fn mark() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!(
         "mark-{}-{}",
@@ -64,7 +64,7 @@ pub fn mark() -> String {
 }
 
 /// The command lines that hold the mark; processes that have ended have none.
-pub fn survivors(mark: &str) -> Vec<String> {
+pub(crate) fn survivors(mark: &str) -> Vec<String> {
     fs::read_dir("/proc")
         .expect("/proc")
         .flatten()
@@ -78,22 +78,27 @@ pub fn survivors(mark: &str) -> Vec<String> {
 }
 
 /// Until no process has the mark: for ends of which nothing tells.
-pub async fn until_gone(mark: &str) {
+pub(crate) async fn until_gone(mark: &str) {
+    until_there_are(0, mark).await;
+}
+
+/// Until so many have it: a process that has just begun a program shows no command line for a moment.
+pub(crate) async fn until_there_are(count: usize, mark: &str) {
     for _ in 0..2000 {
-        if survivors(mark).is_empty() {
+        if survivors(mark).len() == count {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("there are still {:#?}", survivors(mark));
+    panic!("there are {:#?}", survivors(mark));
 }
 
-pub fn exists(process: u32) -> bool {
+pub(crate) fn exists(process: u32) -> bool {
     fs::metadata(format!("/proc/{process}")).is_ok()
 }
 
 /// Ended, or a zombie that waits for whoever adopted it.
-pub async fn until_ended(process: u32) {
+pub(crate) async fn until_ended(process: u32) {
     for _ in 0..2000 {
         match fs::read_to_string(format!("/proc/{process}/stat")) {
             Ok(stat) if !stat.contains(") Z ") => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -103,23 +108,23 @@ pub async fn until_ended(process: u32) {
     panic!("process {process} is still there");
 }
 
-pub fn kill(process: u32) {
+pub(crate) fn kill(process: u32) {
     let process = nix::unistd::Pid::from_raw(process.cast_signed());
     nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).expect("killed");
 }
 
 /// Another process that keeps one.
-pub struct Holder {
+pub(crate) struct Holder {
     child: Child,
     output: BufReader<ChildStdout>,
     /// The id of its keeper process.
-    pub keeper: u32,
+    pub(crate) keeper: u32,
     /// The first line of what it keeps.
-    pub line: String,
+    pub(crate) line: String,
 }
 
 impl Holder {
-    pub async fn start(arguments: &[&str]) -> Self {
+    pub(crate) async fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(program())
             .args(arguments)
             .stdin(Stdio::null())
@@ -140,7 +145,7 @@ impl Holder {
         }
     }
 
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.child.kill().await.expect("killed");
     }
 }

@@ -55,6 +55,7 @@ impl Server {
                 "one of them",
             )),
         }
+        self.check_sources(&mut faults);
         self.check_numbers(&mut faults);
         self.check_tools(&mut faults);
         faults
@@ -114,6 +115,19 @@ impl Server {
         ] {
             if given {
                 faults.push(Fault::error(key, "a command takes none", "it with url alone"));
+            }
+        }
+    }
+
+    /// A secret that is not there keeps the server from starting, again and again.
+    fn check_sources(&self, faults: &mut Vec<Fault>) {
+        for (table, sources) in [("environment", &self.environment), ("headers", &self.headers)] {
+            for (name, source) in sources {
+                if let Err(error) = source.read() {
+                    let text = error.to_string();
+                    let (what, expected) = text.split_once("; expected ").unwrap_or((&text, ""));
+                    faults.push(Fault::error(format!("{table}.{name}"), what, expected));
+                }
             }
         }
     }

@@ -205,6 +205,8 @@ async fn a_post_carries_its_body_and_the_idempotency_key() {
         assert!(requests[0].contains(line), "{line}: {}", requests[0]);
     }
     assert!(!requests[1].contains("idempotency-key"), "reading needs no key");
+    let compressed = |request: &String| request.contains("accept-encoding");
+    assert!(!requests.iter().any(compressed), "bodies come as they are");
 }
 
 #[tokio::test]

@@ -1,0 +1,100 @@
+//! The worker with all its tools while it runs: those of the file are mounted, replaced when they change, and closed
+//! last.
+
+use std::io;
+
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
+use toolwave_config::Problem;
+use toolwave_keeper::Keeper;
+use toolwave_mounted::{Mounts, ToolsFile};
+use toolwave_worker::{BuildError, RunError, SharedTool, WorkerBuilder, WorkerHandle};
+
+/// Why the worker did not run, or not to its end.
+pub(crate) enum Failure {
+    /// A tool of the file cannot be made.
+    Problems(Vec<Problem>),
+    /// What the tools say of themselves together is too much.
+    Build(BuildError),
+    /// The program's own file is not to be found.
+    Keeper(io::Error),
+    /// Its loop failed.
+    Lost(JoinError),
+    /// It ran, and ended badly.
+    Run(RunError),
+}
+
+/// Runs the worker until a signal ends it.
+pub(crate) async fn host(
+    worker: WorkerBuilder,
+    builtin: Vec<SharedTool>,
+    file: Option<ToolsFile>,
+) -> Result<(), Failure> {
+    let Some(file) = file else {
+        let worker = worker.tools(builtin).build().map_err(Failure::Build)?;
+        return worker.run_until_signal().await.map_err(Failure::Run);
+    };
+    let keeper = Keeper::this_program().map_err(Failure::Keeper)?;
+    let mut reread = Reread::listen().map_err(|error| Failure::Run(RunError::Signals(error)))?;
+    let mut mounts = Mounts::of_file(file, keeper, crate::reserved())
+        .await
+        .map_err(Failure::Problems)?;
+    let worker = worker.tools(builtin.iter().cloned()).tools(mounts.tools());
+    let worker = worker.build().map_err(Failure::Build)?;
+    let handle = worker.handle();
+    // by itself: the session goes on while servers are started
+    let mut running = AbortOnDropHandle::new(tokio::spawn(worker.run_until_signal()));
+    let ended = loop {
+        tokio::select! {
+            ended = &mut running => break ended,
+            () = mounts.changed() => offer(&handle, &builtin, &mounts),
+            () = reread.asked() => {
+                tracing::info!("asked to read the tools file again");
+                if mounts.reload().await {
+                    offer(&handle, &builtin, &mounts);
+                }
+            }
+        }
+    };
+    // Their calls have ended, or have been given up.
+    mounts.close().await;
+    ended.map_err(Failure::Lost)?.map_err(Failure::Run)
+}
+
+fn offer(handle: &WorkerHandle, builtin: &[SharedTool], mounts: &Mounts) {
+    let all = builtin.iter().cloned().chain(mounts.tools());
+    if let Err(error) = handle.replace_tools(all) {
+        tracing::error!(%error, "the changed tools cannot be hosted; those before stay");
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+struct Reread {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Reread {
+    #[cfg(unix)]
+    fn listen() -> io::Result<Self> {
+        let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+        Ok(Self { hangup })
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(unix)]
+    async fn asked(&mut self) {
+        if self.hangup.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn asked(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
