@@ -32,7 +32,9 @@ mod words;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     args::{Cli, Command},
@@ -100,6 +102,8 @@ fn log(cli: &Cli) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(output::colour_wanted() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .finish()
+        .with(filter_fn(toolwave_mounted::may_be_logged))
         .init();
 }
 

@@ -11,6 +11,7 @@ use toolwave_worker::{
     BuildError, RunError, SharedTool, TlsProblem, Worker, WorkerBuilder,
     tools::{BUILTIN_NAMES, builtin_tools},
 };
+use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::{Arguments, Config, Log, LogFormat, Origin};
 
@@ -183,9 +184,10 @@ fn write_logs(log: &Log) {
         .with_env_filter(filter)
         .with_ansi(colour)
         .with_writer(std::io::stderr);
+    let fit = filter_fn(toolwave_mounted::may_be_logged);
     match log.format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
+        LogFormat::Text => logs.finish().with(fit).init(),
+        LogFormat::Json => logs.json().finish().with(fit).init(),
     }
     // A tool that panics is an event of the log like others, not a text between its lines. The message stays out:
     // it is the tool's, and may hold what it was called with.

@@ -7,6 +7,7 @@ pub mod command;
 pub mod fault;
 pub mod file;
 pub mod http;
+mod log;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 #[cfg(not(feature = "mcp"))]
@@ -18,5 +19,6 @@ pub mod template;
 pub mod value;
 
 pub use file::{Pinning, ToolsFile};
+pub use log::may_be_logged;
 pub use mounts::Mounts;
 pub use pins::{Pins, PinsError};
