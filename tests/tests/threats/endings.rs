@@ -219,11 +219,11 @@ async fn a_second_signal_leaves_no_process() {
     }
 }
 
-/// A server may be given an hour to end, and takes it: a second signal ends it with all else, in a drain and after it.
+/// A server may be given ten minutes to end, and takes it: a second signal ends it with all else, in a drain and after it.
 #[tokio::test]
 async fn a_second_signal_does_not_wait_for_servers_that_do_not_end() {
     for drained in [false, true] {
-        let Some(mut broods) = Broods::start_with(&[], "1h").await else {
+        let Some(mut broods) = Broods::start_with(&[], "10m").await else {
             return;
         };
         let worker = broods.cluster.worker();

@@ -10,6 +10,7 @@ mod credentials;
 mod echoing;
 mod endings;
 mod injection;
+mod memory;
 mod processes;
 mod rig;
 mod schemas;
