@@ -24,7 +24,7 @@ impl Cluster {
         fs::write(folder.path().join("server.sh"), SERVER).expect("written");
         fs::write(folder.path().join("tools.toml"), tools).expect("written");
         let binaries = Binaries::built(Profile::Dev).expect("they build");
-        let mut processes = Processes::start(binaries, &[]).expect("a coordinator");
+        let mut processes = Processes::start(binaries, &["--startup-grace", "0s"]).expect("a coordinator");
         let path = folder.path().join("tools.toml").display().to_string();
         processes
             .add_worker(WORKER, 4, &["--tools", &path])

@@ -106,7 +106,7 @@ def python_worker(address: str, *arguments: str, name: str = "py", tools: str = 
     """A Python worker as people start it; it has registered when this returns."""
     worker = Process(
         [sys.executable, "-m", "toolwave.worker", tools, "--coordinator", address, "--name", name, *arguments],
-        {"PYTHONPATH": str(HERE)},
+        {"PYTHONPATH": os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))},
     )
     worker.wait_for("registered")
     return worker

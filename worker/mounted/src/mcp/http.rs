@@ -8,7 +8,7 @@ use rmcp::{
     service::ServiceError,
     transport::{
         StreamableHttpClientTransport,
-        streamable_http_client::{HttpStatusError, StreamableHttpClientTransportConfig},
+        streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
     },
 };
 use toolwave_egress::{Policy, Range, Redirects, Service};
@@ -76,23 +76,28 @@ pub(super) fn sending(error: &ServiceError) -> Sending {
     let ServiceError::TransportSend(error) = error else {
         return Sending::Perhaps;
     };
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error.error.as_ref());
-    while let Some(current) = cause {
-        if let Some(status) = current.downcast_ref::<HttpStatusError>() {
-            return match status.status {
-                429 | 503 => Sending::Busy(status.retry_after.as_deref().and_then(seconds)),
-                _ => Sending::Perhaps,
-            };
+    for cause in causes(error.error.as_ref()) {
+        match cause.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+            Some(StreamableHttpError::HttpStatus(answer)) if matches!(answer.status, 429 | 503) => {
+                return Sending::Busy(answer.retry_after.as_deref().and_then(seconds));
+            }
+            Some(StreamableHttpError::Client(error)) if error.is_connect() => return Sending::Never,
+            _ => {}
         }
-        if current
-            .downcast_ref::<reqwest::Error>()
-            .is_some_and(reqwest::Error::is_connect)
-        {
-            return Sending::Never;
-        }
-        cause = current.source();
     }
     Sending::Perhaps
+}
+
+/// The error and what caused it, as far as it says.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error: &'a (dyn Error + 'static) = *error;
+        match error.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+            // it does not name its cause
+            Some(StreamableHttpError::Client(cause)) => Some(cause),
+            _ => error.source(),
+        }
+    })
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -103,14 +108,13 @@ fn seconds(text: &str) -> Option<Duration> {
 /// The error with its causes, and without the address: it may hold what is secret.
 pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        // it writes the address, and its causes say the rest
-        let part = match current.downcast_ref::<reqwest::Error>() {
+    for cause in causes(error) {
+        let part = match cause.downcast_ref::<reqwest::Error>() {
             Some(error) if error.is_timeout() => "no answer in time".to_owned(),
             Some(error) if error.is_connect() => "no connection".to_owned(),
+            // it writes the address, and its causes say the rest
             Some(_) => "the request failed".to_owned(),
-            None => current.to_string(),
+            None => cause.to_string(),
         };
         // some errors repeat their cause
         if !text.contains(&part) && !part.contains("http://") && !part.contains("https://") {
@@ -119,7 +123,6 @@ pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
             }
             text.push_str(&part);
         }
-        cause = current.source();
     }
     text
 }

@@ -22,7 +22,7 @@ pub(super) struct Pool {
 #[derive(Debug, Default)]
 struct State {
     members: Vec<Arc<Member>>,
-    /// Why the last start failed, while none works.
+    /// Why the last start failed.
     failure: Option<String>,
 }
 
@@ -90,9 +90,11 @@ impl Pool {
         self.state().failure = Some(why);
     }
 
-    /// Why calls wait, where it is known.
+    /// Why no connection works, where none does and it is known.
     pub(super) fn failure(&self) -> Option<String> {
-        self.state().failure.clone()
+        let state = self.state();
+        let works = !state.members.is_empty();
+        state.failure.clone().filter(|_| !works)
     }
 
     /// The connection with the fewest calls, once one takes a call. Cancel safe.

@@ -1,8 +1,15 @@
 //! Servers at an address.
 
-use std::{future::IntoFuture as _, sync::Arc, time::Duration};
+use std::{
+    future::IntoFuture as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::{Router, extract::Request, middleware::Next, response::IntoResponse as _};
+use axum::{Router, extract::Request, http::StatusCode, middleware::Next, response::IntoResponse as _};
 use rmcp::transport::{
     StreamableHttpServerConfig, StreamableHttpService,
     streamable_http_server::session::local::LocalSessionManager,
@@ -18,6 +25,8 @@ use crate::{
 
 struct Served {
     address: String,
+    /// It answers so, once this is no 0.
+    status: Arc<AtomicU16>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -29,10 +38,18 @@ async fn serve(older: bool) -> Served {
         Arc::new(LocalSessionManager::default()),
         StreamableHttpServerConfig::default(),
     );
-    let guard = |request: Request, next: Next| async move {
-        match request.headers().get("authorization") {
-            Some(value) if value == "Bearer swordfish" => next.run(request).await,
-            _ => axum::http::StatusCode::UNAUTHORIZED.into_response(),
+    let status = Arc::new(AtomicU16::new(0));
+    let shown = Arc::clone(&status);
+    let guard = move |request: Request, next: Next| {
+        let status = StatusCode::from_u16(shown.load(Ordering::SeqCst));
+        async move {
+            if let Ok(status) = status {
+                return (status, [("retry-after", "7")]).into_response();
+            }
+            match request.headers().get("authorization") {
+                Some(value) if value == "Bearer swordfish" => next.run(request).await,
+                _ => StatusCode::UNAUTHORIZED.into_response(),
+            }
         }
     };
     let router = Router::new()
@@ -47,6 +64,7 @@ async fn serve(older: bool) -> Served {
     });
     Served {
         address,
+        status,
         _task: AbortOnDropHandle::new(task),
     }
 }
@@ -127,6 +145,36 @@ async fn a_server_that_refuses_or_is_not_there_is_told_without_its_secrets() {
             .expect("an end");
         let why = mounted.failure().expect("a reason");
         assert!(!why.contains("tuna"), "{why}");
+        mounted.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_may_be_asked_again_and_one_that_fails_may_have_had_its_effect() {
+    for older in [false, true] {
+        let served = serve(older).await;
+        let mounted = mount(json!({
+            "url": served.address, "allow_http": true, "allow_private": ["127.0.0.1"],
+            "headers": {"authorization": "Bearer swordfish"},
+        }))
+        .await;
+        let echo = tool(&mounted, "echo");
+        for (status, code, retry_after) in [
+            (503, "MCP_SERVER_UNAVAILABLE", Some(Duration::from_secs(7))),
+            (429, "MCP_SERVER_UNAVAILABLE", Some(Duration::from_secs(7))),
+            (500, "MCP_SERVER_LOST", None),
+        ] {
+            served.status.store(status, Ordering::SeqCst);
+            let error = call(&echo, json!({"text": "a"})).await.expect_err("no answer");
+            assert_eq!(
+                (error.code.as_str(), error.retry_after),
+                (code, retry_after),
+                "{error:?}"
+            );
+            assert_eq!(error.retryable, retry_after.is_some());
+        }
+        served.status.store(0, Ordering::SeqCst);
+        assert_eq!(text(call(&echo, json!({"text": "a"})).await), "a");
         mounted.close().await;
     }
 }

@@ -149,9 +149,10 @@ impl ServerHandler for Mutable {
     ) -> Result<ListToolsResult, ErrorData> {
         let from: usize = page.and_then(|page| page.cursor?.parse().ok()).unwrap_or(0);
         let tools = self.listed();
-        let mut result = ListToolsResult::default();
-        result.next_cursor = (from + 2 < tools.len()).then(|| (from + 2).to_string());
-        result.tools = tools.into_iter().skip(from).take(2).collect();
+        let next = (from + 2 < tools.len()).then(|| (from + 2).to_string());
+        let page = tools.into_iter().skip(from).take(2).collect();
+        let mut result = ListToolsResult::with_all_items(page);
+        result.next_cursor = next;
         Ok(result)
     }
 
