@@ -4,11 +4,14 @@
 
 #![cfg(target_os = "linux")]
 
+mod processes;
+mod service;
+
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::Write as _,
+    net::SocketAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -22,6 +25,8 @@ use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
 use toolwave_client::{call, v1};
 use toolwave_proto::v1::execution_service_client::ExecutionServiceClient;
 use toolwave_tests::{Binaries, PATIENCE, Process, Profile};
+
+use crate::{processes::processes, service::serve};
 
 /// Texts that stand nowhere else in the world, by what they are.
 #[derive(Debug)]
@@ -107,42 +112,6 @@ done
 "#;
 /// Its standard error is logged, because the operator says so.
 const LOUD: &str = "echo \"CONTROL\" >&2\nexec /bin/sh server.sh 2>&-\n";
-
-/// A service that answers with the result; `/fail` badly. What it was sent is kept.
-fn serve(result: String) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&requests);
-    // It ends with the process.
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = answer(stream, &result, &kept);
-        }
-    });
-    (address, requests)
-}
-
-fn answer(mut stream: TcpStream, result: &str, kept: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? > 0 {
-        head.extend(byte);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let status = if head.starts_with("GET /fail") {
-        "500 No"
-    } else {
-        "200 OK"
-    };
-    let body = format!("{{\"answer\":\"{result}\"}}");
-    kept.lock().expect("no panic").push(head);
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
-}
 
 /// The programs, and all that they write, in one folder.
 struct Cluster {
@@ -323,33 +292,6 @@ fn tools(control: &str, http: SocketAddr) -> String {
         ));
     }
     text
-}
-
-/// Arguments and environment of a process and of all that descend from it, by what they are.
-fn processes(root: u32) -> Vec<(String, String)> {
-    let mut open = vec![root];
-    let mut found = Vec::new();
-    while let Some(process) = open.pop() {
-        let place = PathBuf::from(format!("/proc/{process}"));
-        for part in ["cmdline", "environ"] {
-            if let Ok(bytes) = fs::read(place.join(part)) {
-                found.push((
-                    format!("{part} of {process}"),
-                    String::from_utf8_lossy(&bytes).into_owned(),
-                ));
-            }
-        }
-        let threads = fs::read_dir(place.join("task")).into_iter().flatten().flatten();
-        for thread in threads {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            open.extend(
-                children
-                    .split_whitespace()
-                    .filter_map(|child| child.parse::<u32>().ok()),
-            );
-        }
-    }
-    found
 }
 
 fn code(result: &v1::CallResult) -> &str {
