@@ -8,10 +8,11 @@ use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use toolwave_client::{Client, call, v1};
+use toolwave_tests::Process;
 
 use crate::{
     processes::{Mark, Seen, below},
-    rig::{Cluster, folder, until},
+    rig::{Cluster, binaries, folder, until},
 };
 
 /// Starts what wants to stay: `$1` is the mark, `$2` whose they are.
@@ -297,6 +298,29 @@ async fn calls_that_nobody_wants_any_more_leave_no_process_of_theirs() {
     broods.nothing_is_left_of("of-once").await;
     broods.nothing_is_left_of("of-safe").await;
     broods.ends_by("KILL", None).await;
+}
+
+/// A server that never answers is waited for before the worker registers.
+#[tokio::test]
+async fn a_worker_that_ends_before_its_servers_have_started_leaves_no_process() {
+    for signal in ["TERM", "INT", "KILL"] {
+        let mark = Mark::new();
+        let mute = format!("{BROOD}while :; do sleep 1; done\n");
+        let files = [
+            ("brood.sh", BROOD),
+            ("server.sh", &mute),
+            ("tools.toml", &tools(mark.text(), "10m")),
+        ];
+        let folder = folder(&files);
+        let path = folder.path().join("tools.toml").display().to_string();
+        let arguments = ["--coordinator", "http://127.0.0.1:1", "--tools", &path].map(str::to_owned);
+        let program = binaries().path("toolwave-worker");
+        let mut worker = Process::start(&program, &arguments, folder.path(), "w").unwrap();
+        until("a server", || mark.bearers("of-server").len() > STAYING.len()).await;
+        worker.signal(signal).unwrap();
+        worker.wait().unwrap();
+        until("nothing is left", || mark.bearers("").is_empty()).await;
+    }
 }
 
 /// A worker that is killed at any moment of the start of a process.
