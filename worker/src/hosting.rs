@@ -56,9 +56,45 @@ pub(crate) async fn host(
             }
         }
     };
-    // Their calls have ended, or have been given up.
-    mounts.close().await;
-    ended.map_err(Failure::Lost)?.map_err(Failure::Run)
+    let ended = ended.map_err(Failure::Lost)?.map_err(Failure::Run);
+    if matches!(ended, Err(Failure::Run(RunError::Interrupted { .. }))) {
+        // dropped, the tools end at once with all their processes
+        return ended;
+    }
+    // Their calls have ended, or have been given up. Servers may take their grace, unless there is another signal.
+    let interrupted = interrupted().map_err(|error| Failure::Run(RunError::Signals(error)))?;
+    tokio::select! {
+        () = mounts.close() => ended,
+        signal = interrupted => Err(Failure::Run(RunError::Interrupted { signal })),
+    }
+}
+
+/// The next signal that asks the worker to end, from now on.
+#[cfg(unix)]
+fn interrupted() -> io::Result<impl Future<Output = i32>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+    let (mut terminated, mut interrupted) = (signal(terminate)?, signal(interrupt)?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => terminate.as_raw_value(),
+            _ = interrupted.recv() => interrupt.as_raw_value(),
+        }
+    })
+}
+
+/// The same, where Ctrl-C is all there is.
+#[cfg(not(unix))]
+fn interrupted() -> io::Result<impl Future<Output = i32>> {
+    const INTERRUPT: i32 = 2;
+
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        INTERRUPT
+    })
 }
 
 fn offer(handle: &WorkerHandle, builtin: &[SharedTool], mounts: &Mounts) {

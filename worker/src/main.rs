@@ -34,6 +34,10 @@ struct Prepared {
 fn main() -> ExitCode {
     // Before anything else: a process that was started to keep a command does nothing but that.
     toolwave_keeper::keep_if_asked();
+    // Secrets are in its environment already, and commands are processes of the same user.
+    if let Err(error) = toolwave_keeper::forbid_dumps() {
+        eprintln!("core dumps cannot be forbidden: {error}");
+    }
     let arguments = Arguments::parse();
     let check_only = arguments.check_config;
     let prepared = match prepare(arguments) {

@@ -27,8 +27,10 @@ mod kept;
 #[cfg(not(unix))]
 #[path = "unsupported.rs"]
 mod kept;
+mod secrecy;
 
 pub use kept::Kept;
+pub use secrecy::forbid_dumps;
 pub use spec::{Exit, Keeper, Limits, NotStarted, SpawnError, Spec, Step};
 
 /// First line of `main` of every program that spawns with [`Keeper::this_program`]: returns, unless this process was
