@@ -16,11 +16,18 @@ pub(crate) fn reserved() -> BTreeSet<String> {
     BUILTIN_NAMES.map(str::to_owned).into()
 }
 
-/// Reads a file and starts what it names.
+/// Reads a file and starts what it names. Of a server that does not start it says why: its tools are missing.
 pub(crate) async fn open(path: &Path) -> Result<Mounts, Failure> {
     let file = ToolsFile::read(path, &reserved(), Pinning::Kept).map_err(Failure::ToolsFile)?;
     warn(&file);
-    mount(file).await
+    let mounts = mount(file).await?;
+    for (server, definitions, failure) in mounts.definitions() {
+        if let (true, Some(why)) = (definitions.is_empty(), failure) {
+            let note = format!("warning: the MCP server `{server}` offers no tools: {why}");
+            output::note(&text::printable(&note));
+        }
+    }
+    Ok(mounts)
 }
 
 /// Starts what a file names.
@@ -30,7 +37,7 @@ pub(crate) async fn mount(file: ToolsFile) -> Result<Mounts, Failure> {
             "this program cannot find itself to keep commands: {error}"
         ))
     })?;
-    Mounts::of_file(file, keeper, reserved())
+    Mounts::of_file(file, keeper, reserved(), None)
         .await
         .map_err(Failure::ToolsFile)
 }

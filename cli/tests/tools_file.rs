@@ -96,14 +96,15 @@ fn every_mistake_of_a_file_is_told_and_nothing_runs() {
         assert_eq!(
             lines,
             [
+                "tools.toml:1:1: tools.a: does not say what runs it; expected one of `[tools.a.command]` and `[tools.a.http]`",
                 "tools.toml:2:15: tools.a.description: is integer `3`; expected a string",
                 "tools.toml:5:11: tools.b.timeout: is 0s; expected more than 0 and at most 24h",
-                "error: 2 things are wrong with the file of tools; nothing has run",
+                "error: 3 things are wrong with the file of tools; nothing has run",
             ],
             "{arguments:?}"
         );
         if arguments.contains(&"json") {
-            assert_eq!(finished.json()["problems"][1]["key"], json!("tools.b.timeout"));
+            assert_eq!(finished.json()["problems"][2]["key"], json!("tools.b.timeout"));
         } else {
             assert_eq!(finished.stdout, "");
         }
@@ -301,6 +302,15 @@ fn a_server_that_does_not_start_is_told_and_the_others_are_shown() {
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(
         finished.stdout.contains("dead: no tools: ") && finished.stdout.contains("s.greet: "),
+        "{finished:?}"
+    );
+    // a call works without the others, and says what is missing
+    let finished = run(folder.path(), &["call", "s.greet", "--tools", "tools.toml"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(
+        finished
+            .stderr
+            .contains("warning: the MCP server `dead` offers no tools: "),
         "{finished:?}"
     );
     let finished = run(folder.path(), &["approve", "tools.toml", "nobody"]);
