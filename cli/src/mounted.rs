@@ -1,7 +1,8 @@
 //! The tools of a file in this process: read, started, and told what is odd about them.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, pin::pin, time::Duration};
 
+use tokio::time::timeout;
 use toolwave_keeper::Keeper;
 use toolwave_mounted::{
     Mounts, Pinning, ToolsFile,
@@ -10,6 +11,9 @@ use toolwave_mounted::{
 use toolwave_worker::tools::BUILTIN_NAMES;
 
 use crate::{failure::Failure, output, text};
+
+/// A wait that is longer is explained.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Names that no tool of a file may have.
 pub(crate) fn reserved() -> BTreeSet<String> {
@@ -20,7 +24,15 @@ pub(crate) fn reserved() -> BTreeSet<String> {
 pub(crate) async fn open(path: &Path) -> Result<Mounts, Failure> {
     let file = ToolsFile::read(path, &reserved(), Pinning::Kept).map_err(Failure::ToolsFile)?;
     warn(&file);
-    let mounts = mount(file).await?;
+    let servers = text::counted(file.server_names().count(), "MCP server");
+    let mut mounting = pin!(mount(file));
+    let mounts = match timeout(SILENCE, &mut mounting).await {
+        Ok(mounts) => mounts?,
+        Err(_) => {
+            output::note(&format!("waiting for the start of {servers}"));
+            mounting.await?
+        }
+    };
     for (server, definitions, failure) in mounts.definitions() {
         if let (true, Some(why)) = (definitions.is_empty(), failure) {
             let note = format!("warning: the MCP server `{server}` offers no tools: {why}");

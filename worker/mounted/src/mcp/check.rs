@@ -47,7 +47,7 @@ impl Server {
             (Some(command), None) => self.check_command(command, &mut faults),
             (None, Some(url)) => self.check_url(url, &mut faults),
             (Some(_), Some(_)) => {
-                faults.push(Fault::error("", "both command and url are given", "one of them"))
+                faults.push(Fault::error("", "both command and url are given", "one of them"));
             }
             (None, None) => faults.push(Fault::error(
                 "",
