@@ -149,10 +149,11 @@ impl ServerHandler for Mutable {
     ) -> Result<ListToolsResult, ErrorData> {
         let from: usize = page.and_then(|page| page.cursor?.parse().ok()).unwrap_or(0);
         let tools = self.listed();
-        let mut result = ListToolsResult::default();
-        result.next_cursor = (from + 2 < tools.len()).then(|| (from + 2).to_string());
-        result.tools = tools.into_iter().skip(from).take(2).collect();
-        Ok(result)
+        Ok(ListToolsResult {
+            next_cursor: (from + 2 < tools.len()).then(|| (from + 2).to_string()),
+            tools: tools.into_iter().skip(from).take(2).collect(),
+            ..ListToolsResult::default()
+        })
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
