@@ -66,7 +66,9 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
     }
     let mounts = mounted::mount(file).await?;
     let mut silent = Vec::new();
+    let mut slips = Vec::new();
     for (server, definitions, failure) in mounts.definitions() {
+        slips.extend(slips_of(server, &definitions, &args, &pins));
         if definitions.is_empty() {
             let why = failure.unwrap_or_else(|| "it offers no tools".to_owned());
             silent.push((server.to_owned(), why));
@@ -90,7 +92,7 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
     } else if tally.open > 0 || file_changed {
         tally
             .shown
-            .push_str("nothing is approved yet: name servers or tools, or give --all\n");
+            .push_str("nothing was approved now: name servers or tools, or give --all\n");
     } else {
         tally.shown.push_str("everything is approved\n");
     }
@@ -100,7 +102,10 @@ pub(crate) async fn approve(args: ApproveArgs) -> Result<Verdict, Failure> {
             "error: nothing is known of the server `{server}`: {why}"
         )));
     }
-    let left = tally.open > 0 || !silent.is_empty() || (file_changed && !asked);
+    for slip in &slips {
+        output::note(&text::printable(&format!("error: {slip}")));
+    }
+    let left = tally.open > 0 || !slips.is_empty() || !silent.is_empty() || (file_changed && !asked);
     Ok(if left {
         Verdict::SomeCallsFailed
     } else {
@@ -124,6 +129,24 @@ fn check_names(args: &ApproveArgs, file: &ToolsFile) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The same of tools, as far as the server is known: it may offer none while it does not start.
+fn slips_of(server: &str, definitions: &[Definition], args: &ApproveArgs, pins: &Pins) -> Vec<String> {
+    let offered = definitions.iter().map(|definition| definition.name.as_str());
+    let offered: Vec<&str> = offered.collect();
+    let known = pins.hashes(server);
+    let named = args
+        .what
+        .iter()
+        .filter_map(|name| name.strip_prefix(server)?.strip_prefix('.'));
+    named
+        .filter(|tool| !offered.is_empty() && !offered.contains(tool) && !known.contains_key(*tool))
+        .map(|tool| {
+            let offered = offered.join(", ");
+            format!("`{server}.{tool}` names no tool of the server `{server}`; expected one of {offered}")
+        })
+        .collect()
 }
 
 fn compare(server: &str, definitions: &[Definition], args: &ApproveArgs, pins: &mut Pins, tally: &mut Tally) {

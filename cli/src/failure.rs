@@ -70,6 +70,9 @@ impl Failure {
     pub(crate) fn from_read(error: ReadError) -> Self {
         match &error {
             ReadError::Io { .. } | ReadError::TooLarge { .. } => Self::Usage(error.to_string()),
+            ReadError::Syntax { file, .. } if file.ends_with(".toml") => Self::Plan(vec![format!(
+                "{error}; a plan is YAML or JSON, and a file of tools is given with `--tools FILE`"
+            )]),
             ReadError::NotUtf8 { .. } | ReadError::Syntax { .. } | ReadError::Empty { .. } => {
                 Self::Plan(vec![error.to_string()])
             }

@@ -1,7 +1,8 @@
 //! The tools of a file in this process: read, started, and told what is odd about them.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, pin::pin, time::Duration};
 
+use tokio::time::timeout;
 use toolwave_keeper::Keeper;
 use toolwave_mounted::{
     Mounts, Pinning, ToolsFile,
@@ -11,16 +12,34 @@ use toolwave_worker::tools::BUILTIN_NAMES;
 
 use crate::{failure::Failure, output, text};
 
+/// A wait that is longer is explained.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// Names that no tool of a file may have.
 pub(crate) fn reserved() -> BTreeSet<String> {
     BUILTIN_NAMES.map(str::to_owned).into()
 }
 
-/// Reads a file and starts what it names.
+/// Reads a file and starts what it names. Of a server that does not start it says why: its tools are missing.
 pub(crate) async fn open(path: &Path) -> Result<Mounts, Failure> {
     let file = ToolsFile::read(path, &reserved(), Pinning::Kept).map_err(Failure::ToolsFile)?;
     warn(&file);
-    mount(file).await
+    let servers = text::counted(file.server_names().count(), "MCP server");
+    let mut mounting = pin!(mount(file));
+    let mounts = match timeout(SILENCE, &mut mounting).await {
+        Ok(mounts) => mounts?,
+        Err(_) => {
+            output::note(&format!("waiting for the start of {servers}"));
+            mounting.await?
+        }
+    };
+    for (server, definitions, failure) in mounts.definitions() {
+        if let (true, Some(why)) = (definitions.is_empty(), failure) {
+            let note = format!("warning: the MCP server `{server}` offers no tools: {why}");
+            output::note(&text::printable(&note));
+        }
+    }
+    Ok(mounts)
 }
 
 /// Starts what a file names.
@@ -30,7 +49,7 @@ pub(crate) async fn mount(file: ToolsFile) -> Result<Mounts, Failure> {
             "this program cannot find itself to keep commands: {error}"
         ))
     })?;
-    Mounts::of_file(file, keeper, reserved())
+    Mounts::of_file(file, keeper, reserved(), None)
         .await
         .map_err(Failure::ToolsFile)
 }

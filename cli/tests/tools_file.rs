@@ -96,18 +96,28 @@ fn every_mistake_of_a_file_is_told_and_nothing_runs() {
         assert_eq!(
             lines,
             [
+                "tools.toml:1:1: tools.a: does not say what runs it; expected one of `[tools.a.command]` and `[tools.a.http]`",
                 "tools.toml:2:15: tools.a.description: is integer `3`; expected a string",
                 "tools.toml:5:11: tools.b.timeout: is 0s; expected more than 0 and at most 24h",
-                "error: 2 things are wrong with the file of tools; nothing has run",
+                "error: 3 things are wrong with the file of tools; nothing has run",
             ],
             "{arguments:?}"
         );
         if arguments.contains(&"json") {
-            assert_eq!(finished.json()["problems"][1]["key"], json!("tools.b.timeout"));
+            assert_eq!(finished.json()["problems"][2]["key"], json!("tools.b.timeout"));
         } else {
             assert_eq!(finished.stdout, "");
         }
     }
+}
+
+#[test]
+fn a_file_of_tools_in_place_of_a_plan_is_told() {
+    let folder = folder(TOOLS);
+    let finished = run(folder.path(), &["run", "tools.toml"]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    let hint = "a plan is YAML or JSON, and a file of tools is given with `--tools FILE`";
+    assert!(finished.stderr.contains(hint), "{finished:?}");
 }
 
 #[test]
@@ -264,6 +274,13 @@ fn a_definition_is_shown_approved_and_held_until_its_change_is_approved_too() {
     let (code, said) = approve(&["--all"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(call().stdout.contains("hello"));
+
+    let (code, said) = approve(&["s.gret"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("error: `s.gret` names no tool of the server `s`; expected one of greet"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -303,12 +320,36 @@ fn a_server_that_does_not_start_is_told_and_the_others_are_shown() {
         finished.stdout.contains("dead: no tools: ") && finished.stdout.contains("s.greet: "),
         "{finished:?}"
     );
+    // a call works without the others, and says what is missing
+    let finished = run(folder.path(), &["call", "s.greet", "--tools", "tools.toml"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(
+        finished
+            .stderr
+            .contains("warning: the MCP server `dead` offers no tools: "),
+        "{finished:?}"
+    );
     let finished = run(folder.path(), &["approve", "tools.toml", "nobody"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(
         finished
             .stderr
             .contains("`nobody` names no server of the file; expected one of dead, s"),
+        "{finished:?}"
+    );
+}
+
+#[test]
+fn a_wait_for_a_server_is_told() {
+    let folder = folder(&format!(
+        "{TOOLS}[servers.silent]\ncommand = [\"/bin/sleep\", \"60\"]\nstart_timeout = \"2s\"\n"
+    ));
+    let finished = run(folder.path(), &["call", "mirror", "--tools", "tools.toml"]);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(
+        finished.stderr.starts_with(
+            "waiting for the start of 1 MCP server\nwarning: the MCP server `silent` offers no tools: "
+        ),
         "{finished:?}"
     );
 }

@@ -1,7 +1,7 @@
 //! The worker with all its tools while it runs: those of the file are mounted, replaced when they change, and closed
 //! last.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
@@ -9,6 +9,10 @@ use toolwave_config::Problem;
 use toolwave_keeper::Keeper;
 use toolwave_mounted::{Mounts, ToolsFile};
 use toolwave_worker::{BuildError, RunError, SharedTool, WorkerBuilder, WorkerHandle};
+
+/// MCP servers that take longer to start do not keep the worker's other tools from being used. Most need less, and so the
+/// worker registers with their tools.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the worker did not run, or not to its end.
 pub(crate) enum Failure {
@@ -36,7 +40,7 @@ pub(crate) async fn host(
     };
     let keeper = Keeper::this_program().map_err(Failure::Keeper)?;
     let mut reread = Reread::listen().map_err(|error| Failure::Run(RunError::Signals(error)))?;
-    let mut mounts = Mounts::of_file(file, keeper, crate::reserved())
+    let mut mounts = Mounts::of_file(file, keeper, crate::reserved(), Some(PATIENCE))
         .await
         .map_err(Failure::Problems)?;
     let worker = worker.tools(builtin.iter().cloned()).tools(mounts.tools());

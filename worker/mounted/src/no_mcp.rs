@@ -82,6 +82,17 @@ impl Server {
         match self.0 {}
     }
 
+    /// It cannot be started.
+    pub async fn start_within(
+        self,
+        _: Option<std::time::Duration>,
+        _: &str,
+        _: &Keeper,
+        _: Approved,
+    ) -> Mounted {
+        match self.0 {}
+    }
+
     /// It has no paths.
     pub fn relative_to(&mut self, _: &Path) {
         match self.0 {}

@@ -81,3 +81,19 @@ async fn parameters_results_and_standard_error_are_not_logged_unless_the_operato
         assert_eq!(text.contains(CANARY), logged, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_fails_again_as_before_is_logged_once_above_debug() {
+    let written = Written::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("debug,rmcp=off"))
+        .with_writer(written.clone())
+        .finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    let mounted = start(json!({"command": ["/nowhere/server"]})).await;
+    let again = "an MCP server still does not start";
+    support::until("it was tried again", || written.text().contains(again)).await;
+    mounted.close().await;
+    let text = written.text();
+    assert_eq!(text.matches("WARN").count(), 1, "{text}");
+}

@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 use toolwave_keeper::Keeper;
-use toolwave_mounted::Mounts;
+use toolwave_mounted::{Mounts, Pinning, ToolsFile};
 use toolwave_tool::SharedTool;
 
 /// Of the paused clock: the file is looked at again and again meanwhile.
@@ -170,6 +170,7 @@ async fn what_was_asked_for_by_hand_is_read_at_once_and_yaml_is_as_good() {
     folder.write("tools.yaml", &text("b"));
     assert!(mounts.reload().await);
     assert_eq!(names(&mounts), ["b"]);
+    assert!(!mounts.reload().await, "they are as they were");
     folder.write("tools.yaml", "tools: [");
     assert!(!mounts.reload().await);
     assert_eq!(names(&mounts), ["b"]);
@@ -181,8 +182,7 @@ async fn a_file_that_demands_approval_is_not_used_when_it_changes_and_cannot_lif
     let strict = |tools: &[&str]| format!("require_pins = true\n{}", declaring(tools));
     let path = folder.write("tools.toml", &strict(&["a"]));
     let approve = |path: &Path| {
-        let file =
-            toolwave_mounted::ToolsFile::read(path, &BTreeSet::new(), toolwave_mounted::Pinning::Ignored);
+        let file = ToolsFile::read(path, &BTreeSet::new(), Pinning::Ignored);
         let file = file.expect("a good file");
         let mut pins = toolwave_mounted::Pins::default();
         pins.file = Some(file.digest().to_owned());
@@ -197,6 +197,30 @@ async fn a_file_that_demands_approval_is_not_used_when_it_changes_and_cannot_lif
     assert!(!changed(&mut mounts).await, "the file cannot lift the demand");
     assert_eq!(names(&mounts), ["a"]);
     approve(&path);
+    assert!(changed(&mut mounts).await);
+    assert_eq!(names(&mounts), ["b"]);
+}
+
+/// It takes connections, and says nothing.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_long_to_start_does_not_keep_the_other_tools_from_being_used() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("its address");
+    let server = format!(
+        "[servers.silent]\nurl = \"http://{address}/mcp\"\nallow_http = true\nallow_private = [\"{address}\"]\nstart_timeout = \"10m\"\n"
+    );
+    let folder = Folder::new();
+    let path = folder.write("tools.toml", &format!("{}{server}", declaring(&["a"])));
+    let file = ToolsFile::read(&path, &BTreeSet::new(), Pinning::Kept).expect("a good file");
+    let keeper = Keeper::at(PathBuf::from("/nowhere"));
+    let patience = Some(Duration::from_secs(5));
+    let mounting = Mounts::of_file(file, keeper, BTreeSet::new(), patience);
+    let mounted = tokio::time::timeout(LONG, mounting).await;
+    let mut mounts = mounted.expect("it waits no longer").expect("a good file");
+    assert_eq!(names(&mounts), ["a"]);
+    // nor when a change adds another such server
+    let another = server.replace("silent", "another");
+    folder.write("tools.toml", &format!("{}{server}{another}", declaring(&["b"])));
     assert!(changed(&mut mounts).await);
     assert_eq!(names(&mounts), ["b"]);
 }

@@ -85,12 +85,16 @@ pub(super) fn pins(
     }
 }
 
-/// What one tool says of itself, whatever its schemas are.
+/// What people and models read of it.
+pub(super) fn description(declaration: &Declaration) -> Vec<Fault> {
+    let fault = words::check_description(&declaration.description)
+        .map_err(|(what, expected)| Fault::error("description", what, expected));
+    fault.err().into_iter().collect()
+}
+
+/// What else one tool says of itself, whatever its schemas are.
 pub(super) fn declaration(declaration: &Declaration) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if let Err((what, expected)) = words::check_description(&declaration.description) {
-        faults.push(Fault::error("description", what, expected));
-    }
     if declaration.effects.len() > MOST_EFFECTS {
         let what = format!("declares {} effects", declaration.effects.len());
         faults.push(Fault::error("", what, "at most 16 in `reads` and `writes`"));

@@ -12,6 +12,7 @@ use toolwave_tool::{Declaration, is_name};
 
 use crate::{
     command::Command,
+    fault::Fault,
     http::Http,
     mcp::{Approved, Server},
     pins::Pins,
@@ -91,27 +92,25 @@ impl ToolsFile {
         let folder = absolute.parent().unwrap_or(shown);
         let mut judge = Judge::new(&file, document.strict);
         let mut included = Included::new(shown, file.text());
-        // Of what has the wrong type nothing more is said.
-        document
-            .tools
-            .retain(|name, _| !is_told(&of_types, &format!("tools.{name}")));
-        document
-            .servers
-            .retain(|name, _| !is_told(&of_types, &format!("servers.{name}")));
-        judge.add(of_types);
+        let told = Told(&of_types);
         check::names(&document, reserved, &mut judge);
         let mut tools = BTreeMap::new();
         for (name, table) in std::mem::take(&mut document.tools) {
-            if let Some(tool) = declared(&name, table, folder, &mut included, &mut judge) {
+            if let Some(tool) = declared(&name, table, folder, told, &mut included, &mut judge) {
                 tools.insert(name, tool);
             }
         }
         let mut servers = BTreeMap::new();
         for (name, mut server) in std::mem::take(&mut document.servers) {
+            let at = format!("servers.{name}");
             server.relative_to(folder);
-            judge.faults(&format!("servers.{name}"), server.check(&name));
+            let mut faults = server.check(&name);
+            // What is missing in the whole may be what was set aside.
+            faults.retain(|fault| !(fault.key.is_empty() && told.at(&at)));
+            judge.faults(&at, faults);
             servers.insert(name, server);
         }
+        judge.add(of_types);
         let pins_path = shown.join(document.pins.as_deref().unwrap_or(Path::new("tools.lock")));
         let require_pins = document.require_pins || pinning == Pinning::Demanded;
         let digest = included.digest();
@@ -192,12 +191,31 @@ impl ToolsFile {
     }
 }
 
-/// Whether something is wrong at the key, or below it.
-fn is_told(problems: &[Problem], key: &str) -> bool {
-    let below = |problem: &Problem| problem.key.strip_prefix(key).map(|rest| rest.chars().next());
-    problems
-        .iter()
-        .any(|problem| matches!(below(problem), Some(None | Some('.' | '['))))
+/// What is wrong by its type or its name, and has been set aside: nothing more is said of that, but of the rest.
+#[derive(Clone, Copy)]
+struct Told<'p>(&'p [Problem]);
+
+impl Told<'_> {
+    /// At the key, or below it.
+    fn at(self, key: &str) -> bool {
+        let below = |problem: &Problem| problem.key.strip_prefix(key).map(|rest| rest.chars().next());
+        self.0
+            .iter()
+            .any(|problem| matches!(below(problem), Some(None | Some('.' | '['))))
+    }
+
+    /// At the key of a table, or at one that is taken for its misspelling.
+    fn of(self, table: &str, key: &str) -> bool {
+        let meant = format!("did you mean `{key}`?");
+        let misspelled = |problem: &Problem| {
+            let own = problem
+                .key
+                .strip_prefix(table)
+                .and_then(|own| own.strip_prefix('.'));
+            own.is_some() && problem.what.ends_with(&meant)
+        };
+        self.at(&format!("{table}.{key}")) || self.0.iter().any(misspelled)
+    }
 }
 
 /// One tool; `None` where it is not known what it is.
@@ -205,35 +223,44 @@ fn declared(
     name: &str,
     table: ToolTable,
     folder: &Path,
+    told: Told<'_>,
     included: &mut Included,
     judge: &mut Judge<'_>,
 ) -> Option<DeclaredTool> {
     let at = format!("tools.{name}");
     let mut declaration = table.declaration(name);
     let problems = judge.len();
-    judge.faults(&at, check::declaration(&declaration));
-    // Without one, a tool takes no parameters: what nobody has declared does not reach it.
-    declaration.input_schema = match &table.input_schema {
-        Some(schema) => included.schema(schema, &format!("{at}.input_schema"), judge)?,
-        None => serde_json::json!({"type": "object", "properties": {}, "additionalProperties": false}),
-    };
-    if let Some(schema) = &table.output_schema {
-        declaration.output_schema = Some(included.schema(schema, &format!("{at}.output_schema"), judge)?);
+    if table.description.is_some() {
+        judge.faults(&at, check::description(&declaration));
+    } else if !told.of(&at, "description") {
+        let fault = Fault::error("", "key `description` is missing", "`description = ...`");
+        judge.faults(&at, vec![fault]);
     }
-    judge.faults(&at, check::schemas(&declaration, &table));
+    judge.faults(&at, check::declaration(&declaration));
+    let schemas = included.schemas(&mut declaration, &table, &at, judge);
+    // Without its schema nobody knows which parameters it has.
+    let is_known = schemas && !told.of(&at, "input_schema");
+    if is_known {
+        judge.faults(&at, check::schemas(&declaration, &table));
+    }
+    let is_odd = told.of(&at, "command") || told.of(&at, "http");
     let mut kind = match (table.command, table.http) {
         (Some(command), None) => Kind::Command(command),
         (None, Some(http)) => Kind::Http(http),
+        (None, None) if is_odd => return None,
         (command, _) => {
             let what = match command {
                 Some(_) => "is a command and an HTTP tool",
                 None => "does not say what runs it",
             };
-            let expected = format!("`[{at}.command]` or `[{at}.http]`, and one of them");
-            judge.faults(&at, vec![crate::fault::Fault::error("", what, expected)]);
+            let expected = format!("one of `[{at}.command]` and `[{at}.http]`");
+            judge.faults(&at, vec![Fault::error("", what, expected)]);
             return None;
         }
     };
+    if !is_known || is_odd {
+        return None;
+    }
     match &mut kind {
         Kind::Command(command) => {
             command.relative_to(folder);
@@ -246,10 +273,11 @@ fn declared(
     }
     // Each of its rules is told above, with its key; this keeps the worker from refusing what was called good.
     if judge.len() == problems
+        && !told.at(&at)
         && is_name(name)
         && let Err(what) = declaration.check()
     {
-        judge.faults(&at, vec![crate::fault::Fault::error("", what, "")]);
+        judge.faults(&at, vec![Fault::error("", what, "")]);
     }
     Some(DeclaredTool { declaration, kind })
 }
@@ -270,6 +298,29 @@ impl Included {
         }
     }
 
+    /// Those of a tool, wherever they stand; false where one cannot be read.
+    fn schemas(
+        &mut self,
+        declaration: &mut Declaration,
+        table: &ToolTable,
+        at: &str,
+        judge: &mut Judge<'_>,
+    ) -> bool {
+        let input = match &table.input_schema {
+            Some(schema) => self.schema(schema, &format!("{at}.input_schema"), judge),
+            // Without one, a tool takes no parameters: what nobody has declared does not reach it.
+            None => {
+                Some(serde_json::json!({"type": "object", "properties": {}, "additionalProperties": false}))
+            }
+        };
+        let output = table.output_schema.as_ref();
+        let output = output.map(|schema| self.schema(schema, &format!("{at}.output_schema"), judge));
+        let is_whole = input.is_some() && !matches!(output, Some(None));
+        declaration.input_schema = input.unwrap_or_default();
+        declaration.output_schema = output.flatten();
+        is_whole
+    }
+
     /// The schema itself, wherever it stands.
     fn schema(&mut self, schema: &Schema, key: &str, judge: &mut Judge<'_>) -> Option<serde_json::Value> {
         let path = match schema {
@@ -286,13 +337,13 @@ impl Included {
                     Err(error) => {
                         let (line, column) = (error.line(), error.column());
                         let what = format!("{}:{line}:{column}: is no JSON: {error}", path.display());
-                        crate::fault::Fault::error("", what, "a file with a JSON Schema")
+                        Fault::error("", what, "a file with a JSON Schema")
                     }
                 }
             }
             Err(problem) => {
                 let what = format!("{}: {}", path.display(), problem.what);
-                crate::fault::Fault::error("", what, "a readable file with a JSON Schema")
+                Fault::error("", what, "a readable file with a JSON Schema")
             }
         };
         judge.faults(key, vec![fault]);

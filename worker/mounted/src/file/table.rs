@@ -29,7 +29,8 @@ pub(super) struct Document {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ToolTable {
-    pub(super) description: String,
+    /// Required; without it the rest is checked all the same.
+    pub(super) description: Option<String>,
     pub(super) input_schema: Option<Schema>,
     pub(super) output_schema: Option<Schema>,
     timeout: Option<Span>,
@@ -95,7 +96,8 @@ fn one() -> u32 {
 impl ToolTable {
     /// All that it says of the tool, but for its schemas, which may stand elsewhere.
     pub(super) fn declaration(&self, name: &str) -> toolwave_tool::Declaration {
-        let mut declaration = toolwave_tool::Declaration::new(name, &self.description);
+        let mut declaration =
+            toolwave_tool::Declaration::new(name, self.description.as_deref().unwrap_or_default());
         let reads = self.reads.iter().cloned().map(Effect::Reads);
         declaration.effects = reads
             .chain(self.writes.iter().cloned().map(Effect::Writes))

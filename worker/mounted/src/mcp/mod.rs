@@ -23,9 +23,9 @@ mod text;
 mod tool;
 mod wire;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use toolwave_keeper::Keeper;
 use toolwave_tool::SharedTool;
 
@@ -48,12 +48,34 @@ impl Server {
     /// Starts it, and waits until it works or a start has failed: then it is tried again, and its tools appear later.
     /// Call it on a tokio runtime. What [`Server::check`] finds is not looked for again.
     pub async fn start(self, name: &str, keeper: &Keeper, approved: Approved) -> Mounted {
+        self.start_within(None, name, keeper, approved).await
+    }
+
+    /// The same, but waits no longer than `patience`; what is not there by then appears later.
+    pub async fn start_within(
+        self,
+        patience: Option<Duration>,
+        name: &str,
+        keeper: &Keeper,
+        approved: Approved,
+    ) -> Mounted {
         let name: Arc<str> = name.into();
         let catalogue = Catalogue::new(Arc::clone(&name), approved);
         let serving = Serving::new(name, self, keeper.clone(), catalogue);
         let changes = serving.changes();
         let mut mounted = Mounted { serving, changes };
-        mounted.serving.begin().await;
+        mounted.serving.begin();
+        match patience {
+            None => mounted.serving.tried().await,
+            Some(patience) => {
+                if timeout(patience, mounted.serving.tried()).await.is_err() {
+                    tracing::warn!(
+                        server = &*mounted.serving.name,
+                        "an MCP server takes long to start; its tools appear when it is ready"
+                    );
+                }
+            }
+        }
         // what is there now has not been asked for yet, so it is no change
         mounted.changes.mark_unchanged();
         mounted

@@ -78,11 +78,15 @@ impl Serving {
         })
     }
 
-    /// Opens the connections, all at once, and waits until one works or a start has failed.
-    pub(super) async fn begin(self: &Arc<Self>) {
+    /// Opens the connections, all at once.
+    pub(super) fn begin(self: &Arc<Self>) {
         for _ in 0..self.server.pool.max(1) {
             self.tasks.spawn(Arc::clone(self).keep());
         }
+    }
+
+    /// Waits until a connection works or a start has failed.
+    pub(super) async fn tried(&self) {
         // the start itself is bounded; a sender that is gone cannot be
         let _ = self.tried.subscribe().wait_for(|tried| *tried).await;
     }
@@ -124,6 +128,7 @@ impl Serving {
     /// Keeps one connection in the pool.
     async fn keep(self: Arc<Self>) {
         let mut backoff = BACKOFF.0;
+        let mut told = None;
         loop {
             let room = Arc::clone(&self.room);
             let opened = async {
@@ -138,6 +143,7 @@ impl Serving {
             let since = Instant::now();
             match opened {
                 Ok((connection, life, listing)) => {
+                    told = None;
                     self.take(&listing);
                     let member = self.pool.add(connection);
                     self.tried.send_replace(true);
@@ -157,11 +163,21 @@ impl Serving {
                 }
                 Err(why) => {
                     drop(permit);
-                    tracing::warn!(
-                        server = &*self.name,
-                        error = why,
-                        "an MCP server does not start; it is tried again"
-                    );
+                    // What is as it was is no news, however often it is tried.
+                    if told.as_ref() == Some(&why) {
+                        tracing::debug!(
+                            server = &*self.name,
+                            error = why,
+                            "an MCP server still does not start"
+                        );
+                    } else {
+                        tracing::warn!(
+                            server = &*self.name,
+                            error = why,
+                            "an MCP server does not start; it is tried again"
+                        );
+                        told = Some(why.clone());
+                    }
                     self.pool.failed(why);
                     self.tried.send_replace(true);
                 }

@@ -7,6 +7,7 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     task::Poll,
+    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -33,6 +34,8 @@ pub struct Mounts {
     keeper: Keeper,
     reserved: BTreeSet<String>,
     watch: Watch,
+    /// How long servers are waited for.
+    patience: Option<Duration>,
     /// Once demanded, approval is demanded as long as the process lives: who can write the file cannot lift it.
     require_pins: bool,
     /// The file has changed, and whoever was about to read it was dropped.
@@ -73,10 +76,11 @@ impl Mounts {
     /// Every problem of the file. A server that does not start is none: it is tried again, and its tools appear.
     pub async fn open(path: &Path, keeper: Keeper, reserved: BTreeSet<String>) -> Result<Self, Vec<Problem>> {
         let file = ToolsFile::read(path, &reserved, Pinning::Kept)?;
-        Self::of_file(file, keeper, reserved).await
+        Self::of_file(file, keeper, reserved, None).await
     }
 
-    /// The same of a file that was read before.
+    /// The same of a file that was read before. Servers that take longer than `patience` to start, now or when the file
+    /// is read again, do not keep the other tools from being used; without one, each is waited for as long as it may take.
     ///
     /// # Errors
     /// A tool cannot be made as it is declared.
@@ -84,12 +88,14 @@ impl Mounts {
         file: ToolsFile,
         keeper: Keeper,
         reserved: BTreeSet<String>,
+        patience: Option<Duration>,
     ) -> Result<Self, Vec<Problem>> {
         let mut mounts = Self {
             path: file.path().to_owned(),
             keeper,
             reserved,
             watch: Watch::new(file.watched.clone()),
+            patience,
             require_pins: file.require_pins,
             stale: false,
             tools: BTreeMap::new(),
@@ -145,7 +151,7 @@ impl Mounts {
         }
     }
 
-    /// Reads the file again. True: there may be other tools. A bad file is told in the log, and changes nothing.
+    /// Reads the file again. True: there are other tools. A bad file is told in the log, and changes nothing.
     pub async fn reload(&mut self) -> bool {
         self.stale = true;
         let pinning = match self.require_pins {
@@ -171,7 +177,7 @@ impl Mounts {
                     removed,
                 } = difference;
                 tracing::info!(added, changed, removed, "the tools file was read again");
-                true
+                added + changed + removed > 0
             }
             Err(problems) => {
                 for problem in &problems {
@@ -227,12 +233,12 @@ impl Mounts {
                 .get(*name)
                 .is_none_or(|served| served.declared.server != declared.server)
         });
-        let keeper = &self.keeper;
+        let (keeper, patience) = (&self.keeper, self.patience);
         let started = new.map(async |(name, declared)| {
             let mounted = declared
                 .server
                 .clone()
-                .start(name, keeper, declared.approved.clone())
+                .start_within(patience, name, keeper, declared.approved.clone())
                 .await;
             (name.clone(), Served::new(name, declared.clone(), mounted))
         });
