@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Where the date is read, and what for: it is shown, or compared with dates that others wrote.
-const DATED: [(&str, &str); 7] = [
+const DATED: [(&str, &str); 8] = [
     ("cli/src/certs/authority.rs", "the validity of a certificate"),
     ("cli/src/token.rs", "the expiry of a token"),
     ("coordinator/src/audit/record.rs", "the time of what is recorded"),
@@ -19,7 +19,11 @@ const DATED: [(&str, &str); 7] = [
         "the time of an event of a stream",
     ),
     ("coordinator/src/identity/credentials.rs", "the expiry of a token"),
-    ("worker/src/tools/http/answer.rs", "a Retry-After that is a date"),
+    ("worker/egress/src/headers.rs", "a Retry-After that is a date"),
+    (
+        "worker/mounted/src/command/environment.rs",
+        "the deadline that a command is told",
+    ),
 ];
 /// Ways to read the wall clock.
 const READS: [&str; 6] = [
@@ -31,12 +35,18 @@ const READS: [&str; 6] = [
     "Zoned::now",
 ];
 /// What is part of the product, below the root.
-const PRODUCT: [&str; 7] = [
+const PRODUCT: [&str; 13] = [
     "coordinator/src",
     "coordinator/scheduler/src",
     "worker/src",
+    "worker/tool/src",
+    "worker/mounted/src",
+    "worker/keeper/src",
+    "worker/egress/src",
     "client/src",
+    "client/link/src",
     "cli/src",
+    "cli/formats/src",
     "config/src",
     "proto/src",
 ];
