@@ -2,7 +2,7 @@
 //! Also gives every tool name its key. It dispatches nothing and knows no worker.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -33,6 +33,9 @@ const ALIKE: f64 = 0.75;
 pub struct Catalogue {
     tools: Arc<HashMap<Arc<str>, Arc<DeclaredTool>>>,
     names: Arc<Mutex<Names>>,
+    /// Declared, and taken from the last worker that offered them: known for calls that are under way, shown to
+    /// nobody.
+    withdrawn: Arc<HashSet<Arc<str>>>,
     /// Whose view it is: tools that they may not name are not there. `None`: the coordinator's own.
     seen_by: Option<Box<Caller>>,
 }
@@ -77,7 +80,8 @@ impl Catalogue {
     pub(crate) fn add(&mut self, tool: v1::Tool) -> Result<(Arc<DeclaredTool>, bool), DeclarationError> {
         let before = self.tools.get(tool.name.as_str());
         if let Some(same) = before.filter(|before| before.proto == tool) {
-            return Ok((same.clone(), false));
+            // one that was withdrawn is news again
+            return Ok((same.clone(), !self.offers(&tool.name)));
         }
         if before.is_none() && self.tools.len() >= DECLARED_TOOLS {
             return Err(DeclarationError::TooMany);
@@ -98,6 +102,7 @@ impl Catalogue {
         Arc::new(Self {
             tools: self.tools.clone(),
             names: self.names.clone(),
+            withdrawn: self.withdrawn.clone(),
             seen_by: Some(Box::new(caller.clone())),
         })
     }
@@ -112,10 +117,34 @@ impl Catalogue {
         self.seen_by.as_ref().is_none_or(|caller| caller.may_name(name))
     }
 
-    /// All tools, sorted by name.
+    /// False for a tool that was withdrawn.
+    #[must_use]
+    pub fn offers(&self, name: &str) -> bool {
+        !self.withdrawn.contains(name)
+    }
+
+    pub(crate) fn withdraw(&mut self, names: Vec<Arc<str>>) {
+        Arc::make_mut(&mut self.withdrawn).extend(names);
+    }
+
+    /// Takes over what `other` says of tools that were withdrawn, but for those that are declared now.
+    pub(crate) fn keep_withdrawn(&mut self, other: &Self, declared: &[Arc<str>]) {
+        self.withdrawn = other.withdrawn.clone();
+        if !self.withdrawn.is_empty() {
+            let withdrawn = Arc::make_mut(&mut self.withdrawn);
+            declared.iter().for_each(|name| {
+                withdrawn.remove(name);
+            });
+        }
+    }
+
+    /// All tools that are offered, sorted by name.
     #[must_use]
     pub fn tools(&self) -> Vec<&Arc<DeclaredTool>> {
-        let shown = self.tools.values().filter(|tool| self.shows(&tool.proto.name));
+        let shown = self
+            .tools
+            .values()
+            .filter(|tool| self.shows(&tool.proto.name) && self.offers(&tool.proto.name));
         let mut tools: Vec<_> = shown.collect();
         tools.sort_unstable_by(|a, b| a.proto.name.cmp(&b.proto.name));
         tools
@@ -146,7 +175,7 @@ impl Catalogue {
         let mut alike: Vec<(f64, &Arc<str>)> = self
             .tools
             .keys()
-            .filter(|known| self.shows(known))
+            .filter(|known| self.shows(known) && self.offers(known))
             .map(|known| (strsim::jaro_winkler(name, known), known))
             .filter(|(likeness, _)| *likeness >= ALIKE)
             .collect();

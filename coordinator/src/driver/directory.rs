@@ -36,6 +36,8 @@ struct Worker {
     /// The name in its certificate, where it needs one.
     identity: Option<Arc<str>>,
     description: Description,
+    /// Names of the tools that it offers.
+    tools: Vec<Arc<str>>,
     /// Its newest; it may have ended.
     session: SessionKey,
     /// By itself.
@@ -60,6 +62,8 @@ pub(super) struct Arrival {
     pub(super) replaced: Option<Event>,
     pub(super) worker: WorkerKey,
     pub(super) draining: bool,
+    /// Tools that the worker of this name offered before, and does not any more.
+    pub(super) dropped: Vec<Arc<str>>,
 }
 
 // === impl Directory ===
@@ -73,6 +77,8 @@ impl Directory {
             refuse_name(joined);
             return None;
         }
+        let before = known.and_then(|known| self.workers.get_mut(&known));
+        let before = before.map_or_else(Vec::new, |worker| mem::take(&mut worker.tools));
         let same = known.filter(|key| self.workers[key].instance_id == joined.instance_id);
         let mut replaced = None;
         let key = same.unwrap_or_else(|| {
@@ -93,6 +99,7 @@ impl Directory {
                 instance_id: mem::take(&mut joined.instance_id),
                 identity: joined.identity.clone(),
                 description: mem::take(&mut joined.description),
+                tools: joined.tools.clone(),
                 session: joined.session,
                 draining: joined.draining,
             },
@@ -121,7 +128,17 @@ impl Directory {
             replaced,
             worker: key,
             draining: joined.draining || drained,
+            dropped: without(before, &joined.tools),
         })
+    }
+
+    /// A worker offers other tools from now on: those that it offers no more.
+    pub(super) fn offers(&mut self, session: SessionKey, tools: &[Arc<str>]) -> Vec<Arc<str>> {
+        let worker = self.sessions.get(&session).map(|session| session.worker);
+        match worker.and_then(|worker| self.workers.get_mut(&worker)) {
+            Some(worker) => without(mem::replace(&mut worker.tools, tools.to_vec()), tools),
+            None => Vec::new(),
+        }
     }
 
     /// An open session; none once it was closed from here.
@@ -249,6 +266,17 @@ impl Directory {
             status,
         })
     }
+}
+
+/// What is in `before` and not in `now`.
+fn without(mut before: Vec<Arc<str>>, now: &[Arc<str>]) -> Vec<Arc<str>> {
+    // the same list in the same order is what nearly all come back with
+    if before == now {
+        return Vec::new();
+    }
+    let now: FxHashSet<&Arc<str>> = now.iter().collect();
+    before.retain(|name| !now.contains(name));
+    before
 }
 
 /// Ends a session that wants a name which is another's.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use toolwave_scheduler::{
     AttemptEnd, AttemptKey, Event, Resolution, SessionEnd, SessionKey, ToolKey, WorkerSpec,
 };
@@ -74,6 +75,7 @@ impl Driver {
             worker,
             in_flight: joined.in_flight,
         });
+        self.withdraw(arrival.dropped);
         if let Some(reconnect_after) = self.admission.draining {
             self.directory
                 .say(joined.session, Outbound::Shutdown { reconnect_after });
@@ -82,7 +84,7 @@ impl Driver {
 
     /// Tells the scheduler what tools declare, where that is news.
     fn declared(&mut self, names: &[Arc<str>]) -> Vec<ToolKey> {
-        let catalogue = self.declarations.current();
+        let catalogue = self.declarations.offered(names);
         let mut keys = Vec::with_capacity(names.len());
         for name in names {
             let Some(tool) = catalogue.tool(name) else {
@@ -137,6 +139,8 @@ impl Driver {
             self.note_tools(session, &names);
             let tools = self.declared(&names);
             self.handle(Event::ToolsChanged { session, tools });
+            let dropped = self.directory.offers(session, &names);
+            self.withdraw(dropped);
         }
         if frame.draining
             && let Some(worker) = self.directory.drains_itself(session)
@@ -155,6 +159,30 @@ impl Driver {
                 end: SessionEnd::Goodbye,
             });
         }
+    }
+
+    /// Of tools that an operator took from a worker, those that no other worker has are offered to nobody any more.
+    /// A worker that is lost, or leaves, takes none away: it is expected back.
+    fn withdraw(&mut self, mut names: Vec<Arc<str>>) {
+        if names.is_empty() {
+            return;
+        }
+        let catalogue = self.declarations.current();
+        let statuses = self.scheduler.tools();
+        let hosted: FxHashSet<ToolKey> = statuses
+            .iter()
+            .filter(|status| status.workers > 0)
+            .map(|status| status.tool)
+            .collect();
+        names.retain(|name| {
+            catalogue
+                .tool(name)
+                .is_some_and(|tool| !hosted.contains(&tool.key))
+        });
+        for tool in &names {
+            tracing::info!(%tool, "tool withdrawn: its last worker offers it no more");
+        }
+        self.declarations.withdraw(names);
     }
 
     /// For watchers of an attempt that runs where the report comes from.

@@ -19,6 +19,7 @@ use super::{
     template::{Parsed, Template},
     text::quoted,
     violations::Violations,
+    words,
 };
 use crate::{
     catalogue::{Catalogue, DeclaredTool},
@@ -80,7 +81,10 @@ impl Checker<'_> {
         let (mut parameters, mut state) = self.parameters(at, call.parameters_form);
         self.dependencies(at, &call.depends_on, &parameters);
         if let (Some(tool), CallState::Unresolved) = (&tool, &state) {
-            state = self.check_against(tool, at, &mut parameters);
+            state = match self.catalogue.offers(&tool_name) {
+                true => self.check_against(tool, at, &mut parameters),
+                false => CallState::Rejected(words::withdrawn(&tool_name)),
+            };
         }
         if !(0..=HIGHEST_PRIORITY).contains(&call.priority) {
             self.add(Reason::BadPriority, at, ".priority", || {

@@ -292,6 +292,18 @@ fn unknown_tool(scene: &Scene<'_>) -> String {
     )
 }
 
+/// Of a tool that its last worker offers no more.
+pub(super) fn withdrawn(tool: &str) -> CallFault {
+    CallFault {
+        code: Reason::UnknownTool.word().into(),
+        message: format!(
+            "no worker offers the tool {} any more: ListTools names those that there are",
+            quoted(tool)
+        ),
+        ..CallFault::default()
+    }
+}
+
 /// The error that a fault is; `otherwise` where it has no code of its own.
 pub(super) fn of_fault(fault: &CallFault, otherwise: Reason) -> v1::CallError {
     v1::CallError {

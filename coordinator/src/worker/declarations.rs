@@ -77,8 +77,29 @@ impl Declarations {
             }
         }
         if changes {
-            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalogue);
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            // the driver withdraws without waiting for its turn
+            catalogue.keep_withdrawn(&current, &names);
+            *current = Arc::new(catalogue);
         }
         names
+    }
+
+    /// A worker is given calls of these tools: whatever was withdrawn of them is offered again.
+    pub(crate) fn offered(&self, names: &[Arc<str>]) -> Arc<Catalogue> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.iter().any(|name| !current.offers(name)) {
+            let before = current.clone();
+            Arc::make_mut(&mut current).keep_withdrawn(&before, names);
+        }
+        current.clone()
+    }
+
+    /// These tools are offered to nobody from here on, until they are declared again.
+    pub(crate) fn withdraw(&self, names: Vec<Arc<str>>) {
+        if !names.is_empty() {
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::make_mut(&mut current).withdraw(names);
+        }
     }
 }
