@@ -210,7 +210,7 @@ fn an_outcome_that_is_its_own_code_is_told_once() {
     let folder = folder(TOOLS);
     let finished = run(
         folder.path(),
-        &["call", "sleep", r#"{"ms": 60000}"#, "--timeout", "50ms"],
+        &["call", "sleep", r#"{"milliseconds": 60000}"#, "--timeout", "50ms"],
     );
     assert!(
         finished.stderr.contains("\n0 (sleep) TIMED_OUT: ran longer"),
