@@ -213,7 +213,7 @@ fn an_outcome_that_is_its_own_code_is_told_once() {
         &["call", "sleep", r#"{"milliseconds": 60000}"#, "--timeout", "50ms"],
     );
     assert!(
-        finished.stderr.contains("\n0 (sleep) TIMED_OUT: ran longer"),
+        finished.stderr.contains("\n0 (sleep) TIMED_OUT: the last of"),
         "{finished:?}"
     );
     assert!(finished.stderr.contains("  timed_out  0\n"), "{finished:?}");
