@@ -179,7 +179,7 @@ fn rejection(plan: &Plan, rejected: &v1::CallEnded) -> String {
         };
         add(
             plan.locate(&format!("calls[{call}].{part}")),
-            &format!("{}: {}", error.code, error.message),
+            &format!("{}: {}", error.code, words::message(error)),
         );
     }
     for violation in &error.violations {

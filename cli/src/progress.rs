@@ -220,11 +220,13 @@ fn line(kind: &Kind, names: &[String]) -> Option<String> {
         }
         Kind::Result(ended) => {
             let result = ended.result.as_ref()?;
+            let outcome = words::outcome(result.outcome());
             let code = result
                 .error
                 .as_ref()
-                .map(|error| format!(": {}", text::printable(&error.code)));
-            let outcome = words::outcome(result.outcome()).to_lowercase();
+                .and_then(|error| words::code_beside(outcome, error))
+                .map(|code| format!(": {}", text::printable(code)));
+            let outcome = outcome.to_lowercase();
             format!(
                 "{outcome:<10} {}{}",
                 name(ended.call_index),

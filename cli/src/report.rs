@@ -121,13 +121,14 @@ fn whole_result(result: &v1::CallResult) -> String {
 
 /// One call that did not succeed, with all that is known of it.
 fn failure(result: &v1::CallResult, error: &v1::CallError) -> String {
+    let outcome = words::outcome(result.outcome());
+    let code = words::code_beside(outcome, error).map(|code| format!("{}: ", text::printable(code)));
     let mut shown = format!(
-        "{} ({}) {}: {}: {}\n",
+        "{} ({}) {outcome}: {}{}\n",
         text::printable(&result.id),
         text::printable(&result.tool_name),
-        words::outcome(result.outcome()),
-        text::printable(&error.code),
-        text::printable_lines(&error.message),
+        code.unwrap_or_default(),
+        text::printable_lines(&words::message(error)),
     );
     for violation in &error.violations {
         let path = if violation.path.is_empty() {

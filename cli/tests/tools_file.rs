@@ -206,6 +206,42 @@ fn a_call_that_fails_ends_with_1_and_says_why_on_standard_error() {
 }
 
 #[test]
+fn an_outcome_that_is_its_own_code_is_told_once() {
+    let folder = folder(TOOLS);
+    let finished = run(
+        folder.path(),
+        &["call", "sleep", r#"{"milliseconds": 60000}"#, "--timeout", "50ms"],
+    );
+    assert!(
+        finished.stderr.contains("\n0 (sleep) TIMED_OUT: the last of"),
+        "{finished:?}"
+    );
+    assert!(finished.stderr.contains("  timed_out  0\n"), "{finished:?}");
+    let finished = run(folder.path(), &["call", "broken", "--tools", "tools.toml"]);
+    assert!(
+        finished.stderr.contains("\n0 (broken) FAILED: EXIT_CODE_3: "),
+        "{finished:?}"
+    );
+}
+
+#[test]
+fn who_calls_or_plans_an_unknown_tool_is_told_the_command_that_lists_tools() {
+    let folder = folder(TOOLS);
+    let told = "no worker declares the tool \"nosuch\": `toolwave tools` lists those of a cluster, `toolwave tools \
+                --builtin` those without one";
+    let finished = run(folder.path(), &["call", "nosuch", "--tools", "tools.toml"]);
+    assert!(finished.stderr.contains(told), "{finished:?}");
+
+    fs::write(folder.path().join("plan.yaml"), "calls:\n- tool: nosuch\n").unwrap();
+    let finished = run(folder.path(), &["plan", "plan.yaml", "--tools", "tools.toml"]);
+    let said = finished.stdout.clone() + &finished.stderr;
+    assert!(said.contains(told), "{finished:?}");
+    let finished = run(folder.path(), &["run", "plan.yaml", "--tools", "tools.toml"]);
+    let said = finished.stdout.clone() + &finished.stderr;
+    assert!(said.contains(told), "{finished:?}");
+}
+
+#[test]
 fn a_plan_runs_and_is_planned_with_the_tools_of_a_file() {
     let folder = folder(TOOLS);
     let plan = "calls:\n- {id: a, tool: mirror, parameters: {a: 1}}\n- {tool: mirror, parameters: {a: '${a.result.a}'}}\n";

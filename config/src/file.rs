@@ -97,14 +97,12 @@ impl File {
             let root = Node::table(&table);
             return Ok(Self { path, text, root });
         }
-        let mut problems: Vec<Problem> = errors
+        // Most of what the parser says after its first error is a consequence of that: one open bracket makes an error
+        // of every line below.
+        let first = errors
             .iter()
-            .take(MAX_PROBLEMS)
-            .map(|error| syntax(&path, &text, error))
-            .collect();
-        problems.sort_by_key(|problem| problem.position);
-        problems.dedup();
-        Err(problems)
+            .min_by_key(|error| error.span().map(|span| span.start));
+        Err(first.iter().map(|error| syntax(&path, &text, error)).collect())
     }
 
     fn from_yaml(path: PathBuf, mut text: String) -> Result<Self, Vec<Problem>> {

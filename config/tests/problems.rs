@@ -165,15 +165,30 @@ fn a_problem_takes_one_line_and_acts_on_no_terminal() {
 }
 
 #[test]
-fn syntax_errors_come_once_in_the_order_of_the_file_with_what_stands_there() {
+fn of_syntax_errors_the_first_is_told_with_what_stands_there() {
     assert_eq!(
-        problems("format = \ndrain_timeout = 10 s\n[tools]\nroot = \"a\"\nroot = \"b\"\n"),
-        [
-            "a.toml:1:10: string values must be quoted; expected literal string",
-            "a.toml:2:17: string values must be quoted at `10 s`; expected literal string",
-            "a.toml:5:1: duplicate key at `root`",
-        ]
+        problems("drain_timeout = 10 s\nformat = \n[tools]\nroot = \"a\"\nroot = \"b\"\n"),
+        ["a.toml:1:17: string values must be quoted at `10 s`; expected literal string"]
     );
+    assert_eq!(
+        problems("[tools]\nroot = \"a\"\nroot = \"b\"\n"),
+        ["a.toml:3:1: duplicate key at `root`"]
+    );
+}
+
+#[test]
+fn a_bracket_that_is_left_open_is_one_problem_however_long_the_rest() {
+    let rest: String = (0..60)
+        .map(|number| format!("[labels.l{number}]\nzone = [\"a\", \"b\"]\n"))
+        .collect();
+    for (open, place) in [
+        ("hosts = [\"a\", \"b\"\n", "a.toml:2:"),
+        ("[labels\n", "a.toml:1:8: "),
+    ] {
+        let problems = problems(&format!("{open}{rest}"));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(place), "{problems:?}");
+    }
 }
 
 #[test]

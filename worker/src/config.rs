@@ -141,7 +141,7 @@ pub(crate) struct Config {
     pub(crate) max_result: u64,
     pub(crate) threads: usize,
     pub(crate) log: Log,
-    /// Of [`toolwave_mounted::ToolsFile`].
+    /// Of [`toolwave_mounted::ToolsFile`]; in the file, relative to the file's folder.
     pub(crate) tools: Option<PathBuf>,
     pub(crate) builtin: Builtin,
 }
@@ -241,11 +241,20 @@ impl Config {
     /// Every problem of a file that cannot be read as settings.
     pub(crate) fn load(arguments: Arguments) -> Result<(Self, Origin, Vec<Problem>), Vec<Problem>> {
         let file = arguments.config.as_ref().map(File::read).transpose()?;
-        let mut config: Self = file.as_ref().map(File::parse).transpose()?.unwrap_or_default();
+        let mut config = file.as_ref().map(Self::of_file).transpose()?.unwrap_or_default();
         let (flags, mut problems) = config.apply(arguments);
         let origin = Origin { file, flags };
         config.check(&origin, &mut problems);
         Ok((config, origin, problems))
+    }
+
+    /// The tools stand beside the file that names them, wherever the worker is started; a flag's path is the shell's.
+    fn of_file(file: &File) -> Result<Self, Vec<Problem>> {
+        let mut config: Self = file.parse()?;
+        if let (Some(tools), Some(folder)) = (&mut config.tools, file.path().parent()) {
+            *tools = folder.join(&tools);
+        }
+        Ok(config)
     }
 
     /// Says which flags (or variables) were given.

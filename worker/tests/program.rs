@@ -120,6 +120,37 @@ async fn wrong_values_are_told_where_they_stand() {
 }
 
 #[tokio::test]
+async fn the_tools_that_a_file_names_stand_beside_it_and_those_of_a_flag_where_the_worker_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let config = folder.path().join("worker.toml");
+    std::fs::write(&config, "tools = \"own.toml\"\n").unwrap();
+    std::fs::write(folder.path().join("own.toml"), "beside = 1\n").unwrap();
+    std::fs::write(elsewhere.path().join("own.toml"), "elsewhere = 1\n").unwrap();
+
+    let started = |folder: &std::path::Path, config: &std::path::Path| {
+        let mut command = program();
+        command.current_dir(folder).arg("--check-config");
+        command.arg("--config").arg(config);
+        command
+    };
+    let own = folder.path().join("own.toml");
+    let (_, _, err) = run(&mut started(elsewhere.path(), &config)).await;
+    let beside = format!("{}:1:1: beside: unknown key", own.display());
+    assert!(err.starts_with(&beside), "{err}");
+
+    let (_, _, err) = run(&mut started(folder.path(), "worker.toml".as_ref())).await;
+    assert!(err.starts_with("own.toml:1:1: beside: unknown key"), "{err}");
+
+    let there = "own.toml:1:1: elsewhere: unknown key";
+    let (_, _, err) = run(started(elsewhere.path(), &config).args(["--tools", "own.toml"])).await;
+    assert!(err.starts_with(there), "{err}");
+    let mut command = started(elsewhere.path(), &config);
+    let (_, _, err) = run(command.env("TOOLWAVE_WORKER_TOOLS", "own.toml")).await;
+    assert!(err.starts_with(there), "{err}");
+}
+
+#[tokio::test]
 async fn a_flag_that_is_wrong_is_wrong_usage() {
     let (code, _, err) = run(program().args(["--drain-timeout", "30"])).await;
     assert_eq!(code, 2);

@@ -62,7 +62,8 @@ fn sections() -> [Section; 4] {
         Section {
             title: "Configuration",
             about: "Every problem is told at once, one line each, in the order of the file: \
-                    `file:line:column: key: what is wrong; expected what would be right`.",
+                    `file:line:column: key: what is wrong; expected what would be right`. \
+                    Of TOML that cannot be read, the first place alone: the rest are mostly its consequences.",
             lines: configuration::rows()
                 .iter()
                 .filter_map(configuration::Row::line)

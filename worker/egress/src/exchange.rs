@@ -50,8 +50,10 @@ pub enum Failure {
     #[error("{0}")]
     Denied(#[from] Denied),
     /// There was no connection, so nothing was sent there.
-    #[error("no connection: {reason}")]
+    #[error("no connection to {to}: {reason}")]
     NotConnected {
+        /// Host and port, and nothing else of the URL.
+        to: String,
         /// Without the URL, which may hold secrets.
         reason: String,
         /// An earlier server had the request, and answered with a redirect.
@@ -94,7 +96,7 @@ impl Exchange {
         for hop in 0..=request.redirects {
             self.policy.check(&request.url)?;
             let response = self.send_once(request).await.map_err(|error| {
-                let mut failure = failure(&error);
+                let mut failure = failure(&error, &request.url);
                 if let Failure::NotConnected { redirected, .. } = &mut failure {
                     *redirected = hop > 0;
                 }
@@ -128,7 +130,11 @@ impl Exchange {
 pub async fn read_body(response: &mut Response, most: u64) -> Result<Body, Failure> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| failure(&error, response.url()))?
+    {
         let room = most - bytes.len();
         bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() > room {
@@ -156,7 +162,7 @@ fn redirect_of(request: &Request, response: &Response) -> Option<Result<Url, Fai
 }
 
 /// Why no answer came.
-fn failure(error: &reqwest::Error) -> Failure {
+fn failure(error: &reqwest::Error, url: &Url) -> Failure {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(inner) = cause {
         if let Some(denied) = inner.downcast_ref::<Denied>() {
@@ -166,11 +172,21 @@ fn failure(error: &reqwest::Error) -> Failure {
     }
     if error.is_connect() {
         return Failure::NotConnected {
+            to: authority(url),
             reason: chain(error),
             redirected: false,
         };
     }
     Failure::Incomplete(chain(error))
+}
+
+/// Host and port. User, path and query may hold secrets.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
 }
 
 /// The error's causes. The error itself names the URL, which may hold secrets.

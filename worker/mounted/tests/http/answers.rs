@@ -268,6 +268,24 @@ async fn a_failure_is_retryable_only_where_nothing_was_sent_or_a_repeat_does_no_
 }
 
 #[tokio::test]
+async fn a_service_that_is_not_there_is_named_by_host_and_port_and_nothing_else_of_its_url() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{nobody}/a/path?a=query");
+    let tool = tool_of(local(json!({"url": url})), declared(Safety::ReadOnly));
+    let error = call(&tool, json!({})).await.expect_err("nobody listens");
+    assert_eq!(error.code, "CONNECT_FAILED");
+    let start = format!("no connection to {nobody}: ");
+    assert!(error.message.starts_with(&start), "{error}");
+    assert!(
+        !error.message.contains("path") && !error.message.contains("query"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_redirect_that_cannot_be_reached_was_seen_by_the_service() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -295,6 +313,7 @@ async fn a_redirect_that_cannot_be_reached_was_seen_by_the_service() {
             ("CONNECT_FAILED", retryable),
             "{error}"
         );
+        assert!(error.message.contains(&format!(" to {nobody}: ")), "{error}");
     }
     assert_eq!(server.requests(), 2);
 }

@@ -348,6 +348,7 @@ async fn failures_say_whether_the_request_may_have_been_seen() {
         .await
         .expect_err("nobody listens");
     assert_eq!((error.code.as_str(), error.retryable), ("CONNECT_FAILED", true));
+    assert!(error.message.contains(&host), "{error}");
     let silent = Server::start("silence").await;
     let error = call(&[&silent.host()], post(silent.url("/"), 50))
         .await
