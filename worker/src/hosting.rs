@@ -40,9 +40,15 @@ pub(crate) async fn host(
     };
     let keeper = Keeper::this_program().map_err(Failure::Keeper)?;
     let mut reread = Reread::listen().map_err(|error| Failure::Run(RunError::Signals(error)))?;
-    let mut mounts = Mounts::of_file(file, keeper, crate::reserved(), Some(PATIENCE))
-        .await
-        .map_err(Failure::Problems)?;
+    let asked = interrupted().map_err(|error| Failure::Run(RunError::Signals(error)))?;
+    let mut mounts = tokio::select! {
+        mounts = Mounts::of_file(file, keeper, crate::reserved(), Some(PATIENCE)) => mounts.map_err(Failure::Problems)?,
+        signal = asked => {
+            // Nobody knows of this worker yet, so there is nothing to drain; what was started ends where it is dropped.
+            tracing::info!(signal, "asked to end before the tools had started");
+            return Ok(());
+        }
+    };
     let worker = worker.tools(builtin.iter().cloned()).tools(mounts.tools());
     let worker = worker.build().map_err(Failure::Build)?;
     let handle = worker.handle();
