@@ -55,7 +55,13 @@ pub(crate) async fn call(args: CallArgs) -> Result<Verdict, Failure> {
         ..v1::ExecuteParallelRequest::default()
     };
     request.set_result_form(v1::ResultForm::Json);
-    let cluster = run::cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded).await?;
+    let cluster = run::cluster_of(
+        args.coordinator.as_deref(),
+        &args.link,
+        &args.embedded,
+        Some(&args.tool),
+    )
+    .await?;
     let answer = run::submit(&request, &cluster.client).await;
     // After a second interrupt nothing is waited for any more.
     if !matches!(answer, Err(Failure::Interrupted)) {

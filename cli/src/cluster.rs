@@ -4,7 +4,6 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
     time::Duration,
 };
 
@@ -12,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use toolwave_client::{Client, Tls};
 use toolwave_coordinator::{Coordinator, config::Config};
-use toolwave_mounted::Mounts;
+use toolwave_mounted::{Mounts, ToolsFile};
 use toolwave_worker::{
     SharedTool, Worker, WorkerHandle,
     tools::{Allow, Builtin, builtin_tools},
@@ -61,11 +60,11 @@ impl Cluster {
     pub(crate) async fn embedded(
         allowed: &Builtin,
         slots: u32,
-        file: Option<&Path>,
+        file: Option<ToolsFile>,
     ) -> Result<Self, Failure> {
         let builtin = builtin_tools(allowed).map_err(|error| Failure::Usage(error.to_string()))?;
         let mounts = match file {
-            Some(path) => Some(mounted::open(path).await?),
+            Some(file) => Some(mounted::open(file).await?),
             None => None,
         };
         let failed = |what: &str, error: &dyn std::fmt::Display| {

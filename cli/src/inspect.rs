@@ -17,7 +17,7 @@ use crate::{
     document,
     failure::{Failure, Verdict},
     graph::{self, Arrow},
-    output, permission,
+    mounted, output, permission,
     plan::{Diagnostics, Plan, Position},
     text, words,
 };
@@ -72,7 +72,8 @@ async fn embedded(plan: &Plan, tools: Option<&Path>, wrong: &mut Diagnostics) ->
         std::fs::write(&sql.path, "")
             .map_err(|error| Failure::Other(format!("{}: {error}", sql.path.display())))?;
     }
-    Cluster::embedded(&allowed, 1, tools).await
+    let file = tools.map(mounted::read).transpose()?;
+    Cluster::embedded(&allowed, 1, file).await
 }
 
 /// A temporary directory. Tools keep what they have opened, so it can go before they do.

@@ -20,10 +20,15 @@ pub(crate) fn reserved() -> BTreeSet<String> {
     BUILTIN_NAMES.map(str::to_owned).into()
 }
 
-/// Reads a file and starts what it names. Of a server that does not start it says why: its tools are missing.
-pub(crate) async fn open(path: &Path) -> Result<Mounts, Failure> {
+/// Reads a file, and says what may be meant otherwise.
+pub(crate) fn read(path: &Path) -> Result<ToolsFile, Failure> {
     let file = ToolsFile::read(path, &reserved(), Pinning::Kept).map_err(Failure::ToolsFile)?;
     warn(&file);
+    Ok(file)
+}
+
+/// Starts what a file names. Of a server that does not start it says why: its tools are missing.
+pub(crate) async fn open(file: ToolsFile) -> Result<Mounts, Failure> {
     let servers = text::counted(file.server_names().count(), "MCP server");
     let mut mounting = pin!(mount(file));
     let mounts = match timeout(SILENCE, &mut mounting).await {

@@ -12,6 +12,7 @@ use crate::{
     definitions,
     document::milliseconds,
     failure::{Failure, Verdict},
+    mounted,
     output::{self, Look},
     text, words,
 };
@@ -21,7 +22,8 @@ const SHOWN_DESCRIPTION: usize = 72;
 
 pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
     let tools = if args.builtin {
-        let cluster = Cluster::embedded(&cluster::allowed(&args.allow)?, 1, args.tools.as_deref()).await?;
+        let file = args.tools.as_deref().map(mounted::read).transpose()?;
+        let cluster = Cluster::embedded(&cluster::allowed(&args.allow)?, 1, file).await?;
         let tools = cluster.client.list_tools().await;
         cluster.close().await;
         tools?

@@ -19,6 +19,7 @@ use crate::{
     failure::{Failure, Verdict},
     from,
     interrupt::Interrupts,
+    mounted,
     output::{self, Look},
     permission,
     plan::{Diagnostics, Plan},
@@ -77,18 +78,24 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
 
 /// The cluster that the flags name, or one in this process.
 pub(crate) async fn cluster(args: &RunArgs) -> Result<Cluster, Failure> {
-    cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded).await
+    cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded, None).await
 }
 
-/// The same of flags that stand by themselves.
+/// The same of flags that stand by themselves. Of the servers of a file only those start that `tool` needs, where one
+/// is named.
 pub(crate) async fn cluster_of(
     coordinator: Option<&str>,
     link: &LinkArgs,
     embedded: &EmbeddedArgs,
+    tool: Option<&str>,
 ) -> Result<Cluster, Failure> {
     let Some(url) = coordinator else {
         let allowed = cluster::allowed(&embedded.allow)?;
-        return Cluster::embedded(&allowed, embedded.slots, embedded.tools.as_deref()).await;
+        let mut file = embedded.tools.as_deref().map(mounted::read).transpose()?;
+        if let (Some(file), Some(tool)) = (&mut file, tool) {
+            file.keep_servers_for(tool, &mounted::reserved());
+        }
+        return Cluster::embedded(&allowed, embedded.slots, file).await;
     };
     for (flag, given) in [
         ("--allow", !embedded.allow.is_empty()),

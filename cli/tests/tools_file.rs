@@ -356,9 +356,13 @@ fn a_server_that_does_not_start_is_told_and_the_others_are_shown() {
         finished.stdout.contains("dead: no tools: ") && finished.stdout.contains("s.greet: "),
         "{finished:?}"
     );
-    // a call works without the others, and says what is missing
+    // a call starts only the server that it needs
     let finished = run(folder.path(), &["call", "s.greet", "--tools", "tools.toml"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(!finished.stderr.contains("dead"), "{finished:?}");
+    // a name that is nobody's may be misspelt: all are asked, and what is missing is said
+    let finished = run(folder.path(), &["call", "greet", "--tools", "tools.toml"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(
         finished
             .stderr
@@ -382,6 +386,12 @@ fn a_wait_for_a_server_is_told() {
     ));
     let finished = run(folder.path(), &["call", "mirror", "--tools", "tools.toml"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(
+        !finished.stderr.contains("MCP server"),
+        "a tool of the file itself waits for no server: {finished:?}"
+    );
+    let finished = run(folder.path(), &["call", "silent.any", "--tools", "tools.toml"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(
         finished.stderr.starts_with(
             "waiting for the start of 1 MCP server\nwarning: the MCP server `silent` offers no tools: "

@@ -185,6 +185,20 @@ impl ToolsFile {
         self.tools.values().map(|tool| &tool.declaration)
     }
 
+    /// Keeps of its servers what a call of this tool needs: none for a tool of its own or one that is `reserved`, the
+    /// tool's server, or all where there is no such server, since the name is then misspelt and others are proposed.
+    pub fn keep_servers_for(&mut self, tool: &str, reserved: &BTreeSet<String>) {
+        let has = |server: &String| {
+            tool.strip_prefix(server.as_str())
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        if self.tools.contains_key(tool) || reserved.contains(tool) {
+            self.servers.clear();
+        } else if self.servers.keys().any(has) {
+            self.servers.retain(|server, _| has(server));
+        }
+    }
+
     /// The names of its MCP servers.
     pub fn server_names(&self) -> impl Iterator<Item = &str> {
         self.servers.keys().map(String::as_str)
