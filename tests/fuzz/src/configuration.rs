@@ -69,7 +69,7 @@ fn worker(text: &str, file: &File) {
     }
 }
 
-fn told(text: &str, problems: &[Problem]) {
+pub(crate) fn told(text: &str, problems: &[Problem]) {
     assert!(!problems.is_empty(), "refused for nothing");
     let lines = text.split('\n').count();
     for problem in problems {

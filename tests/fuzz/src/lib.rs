@@ -12,6 +12,7 @@ pub mod references;
 pub mod request;
 pub mod scheduler;
 pub mod sessions;
+pub mod tools_file;
 pub mod wire;
 
 // What is private to a program, or is a test of another crate, is taken in as it stands there. It looks for what
@@ -46,7 +47,7 @@ mod output {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("configuration", configuration::run),
     ("declarations", declarations::run),
     ("plan_file", plan_file::run),
@@ -55,6 +56,7 @@ pub const TARGETS: [Target; 9] = [
     ("request", request::run),
     ("scheduler", scheduler::run),
     ("sessions", sessions::run),
+    ("tools_file", tools_file::run),
     ("wire", wire::run),
 ];
 
