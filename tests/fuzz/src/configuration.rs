@@ -71,7 +71,8 @@ fn worker(text: &str, file: &File) {
 
 pub(crate) fn told(text: &str, problems: &[Problem]) {
     assert!(!problems.is_empty(), "refused for nothing");
-    let lines = text.split('\n').count();
+    // a lone carriage return ends a line of YAML
+    let lines = 1 + text.matches(['\n', '\r']).count();
     for problem in problems {
         let line = problem.to_string();
         assert!(
