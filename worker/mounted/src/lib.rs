@@ -3,6 +3,7 @@
 //! Each kind has a folder of its own, which says what may be declared of it and turns a declaration into a
 //! [`Tool`](toolwave_tool::Tool). None of them knows of the file, of another kind or of sessions.
 
+mod approval;
 pub mod command;
 pub mod fault;
 pub mod file;
@@ -14,6 +15,7 @@ pub mod mcp;
 #[path = "no_mcp.rs"]
 pub mod mcp;
 pub mod mounts;
+mod optional;
 pub mod pins;
 pub mod template;
 pub mod value;

@@ -1,11 +1,12 @@
 //! In place of MCP servers where they are not built in: a file that names one is refused.
 
-use std::{collections::BTreeMap, convert::Infallible, path::Path};
+use std::{convert::Infallible, path::Path};
 
 use serde::{Deserialize, Deserializer, de};
 use toolwave_keeper::Keeper;
 use toolwave_tool::SharedTool;
 
+pub use crate::approval::{Approved, Definition, Standing};
 use crate::fault::Fault;
 
 /// There is none.
@@ -15,47 +16,6 @@ pub struct Server(Infallible);
 /// There is none.
 #[derive(Debug)]
 pub struct Mounted(Infallible);
-
-/// Which definitions the operator has accepted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Approved {
-    /// What is not in `hashes` is in quarantine.
-    pub required: bool,
-    /// Tool to the hash of its definition.
-    pub hashes: BTreeMap<String, String>,
-}
-
-/// A tool as a server defines it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// As the server names it.
-    pub name: String,
-    /// Over its text.
-    pub hash: String,
-    /// Canonical JSON.
-    pub text: String,
-    /// What is known of it.
-    pub standing: Standing,
-}
-
-/// What is known of a definition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The operator has accepted it.
-    Approved,
-    /// Nobody has.
-    New,
-    /// It is not what was accepted.
-    Changed {
-        /// The hash that is held.
-        held: String,
-    },
-    /// It is not hosted whoever accepts it.
-    Refused {
-        /// Why not.
-        why: String,
-    },
-}
 
 impl<'de> Deserialize<'de> for Server {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, de};
 use toolwave_keeper::Keeper;
 use toolwave_tool::{Declaration, SharedTool};
 
@@ -118,7 +118,7 @@ pub struct Meaning {
     #[serde(default)]
     pub retryable: bool,
     /// Not before this; makes it retryable.
-    #[serde(default, deserialize_with = "some_duration")]
+    #[serde(default, deserialize_with = "crate::optional::duration")]
     pub retry_after: Option<Duration>,
     /// In place of "ended with exit code n".
     #[serde(default)]
@@ -130,10 +130,10 @@ pub struct Meaning {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// CPU time, in whole seconds.
-    #[serde(default, deserialize_with = "some_duration")]
+    #[serde(default, deserialize_with = "crate::optional::duration")]
     pub cpu: Option<Duration>,
     /// Address space, in bytes.
-    #[serde(default, deserialize_with = "some_size")]
+    #[serde(default, deserialize_with = "crate::optional::size")]
     pub memory: Option<u64>,
     /// Descriptors that are open at once.
     #[serde(default)]
@@ -142,7 +142,7 @@ pub struct Limits {
     #[serde(default)]
     pub processes: Option<u64>,
     /// Each file that is written, in bytes.
-    #[serde(default, deserialize_with = "some_size")]
+    #[serde(default, deserialize_with = "crate::optional::size")]
     pub file_size: Option<u64>,
 }
 
@@ -156,14 +156,6 @@ fn default_grace() -> Duration {
 
 fn default_success_codes() -> Vec<u8> {
     vec![0]
-}
-
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    toolwave_config::duration::deserialize(deserializer).map(Some)
-}
-
-fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    toolwave_config::size::deserialize(deserializer).map(Some)
 }
 
 impl Command {

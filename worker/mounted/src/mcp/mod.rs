@@ -29,13 +29,13 @@ use tokio::{sync::watch, time::timeout};
 use toolwave_keeper::Keeper;
 use toolwave_tool::SharedTool;
 
-pub use catalogue::{Approved, Definition, Standing};
 pub use server::{Cancellation, Overrides, Protocol, Resources, Server, StandardError, Starts};
 
 use catalogue::Catalogue;
 use serving::Serving;
 use tool::McpTool;
 
+pub use crate::approval::{Approved, Definition, Standing};
 use crate::value::Source;
 
 /// A server that is hosted. Dropped, its processes end without being waited for; better [`Mounted::close`] it.

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toolwave_keeper::Limits;
 use toolwave_tool::{Declaration, Effect, Rate, Safety};
 
@@ -72,10 +72,10 @@ pub struct Server {
     #[serde(default)]
     pub exclude: Vec<String>,
     /// Of one attempt, for tools that say nothing of their own.
-    #[serde(default, deserialize_with = "some_duration")]
+    #[serde(default, deserialize_with = "crate::optional::duration")]
     pub timeout: Option<Duration>,
     /// The largest result in bytes.
-    #[serde(default, deserialize_with = "some_size")]
+    #[serde(default, deserialize_with = "crate::optional::size")]
     pub max_result: Option<u64>,
     /// Of all its tools.
     #[serde(default)]
@@ -93,7 +93,7 @@ pub struct Resources {
     #[serde(default)]
     pub cpu_seconds: Option<u64>,
     /// Bytes of address space.
-    #[serde(default, deserialize_with = "some_size")]
+    #[serde(default, deserialize_with = "crate::optional::size")]
     pub memory: Option<u64>,
     /// Descriptors that are open at once.
     #[serde(default)]
@@ -102,7 +102,7 @@ pub struct Resources {
     #[serde(default)]
     pub processes: Option<u64>,
     /// Bytes of each file that it writes.
-    #[serde(default, deserialize_with = "some_size")]
+    #[serde(default, deserialize_with = "crate::optional::size")]
     pub file_size: Option<u64>,
 }
 
@@ -154,7 +154,7 @@ pub struct Overrides {
     #[serde(default)]
     pub description: Option<String>,
     /// Of one attempt.
-    #[serde(default, deserialize_with = "some_duration")]
+    #[serde(default, deserialize_with = "crate::optional::duration")]
     pub timeout: Option<Duration>,
     /// See [`Safety::ReadOnly`].
     #[serde(default)]
@@ -181,7 +181,7 @@ pub struct Overrides {
     #[serde(default)]
     pub rate: Option<Starts>,
     /// The largest result in bytes.
-    #[serde(default, deserialize_with = "some_size")]
+    #[serde(default, deserialize_with = "crate::optional::size")]
     pub max_result: Option<u64>,
     /// Beside those of the server.
     #[serde(default)]
@@ -213,14 +213,6 @@ fn discover_timeout() -> Duration {
 
 fn grace() -> Duration {
     Duration::from_secs(2)
-}
-
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    toolwave_config::duration::deserialize(deserializer).map(Some)
-}
-
-fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    toolwave_config::size::deserialize(deserializer).map(Some)
 }
 
 impl Server {
