@@ -7,37 +7,13 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-target=${CARGO_TARGET_DIR:-$root/target}
+checked="provider formats were NOT checked with the providers' SDKs"
+work=provider-formats
+least="3, 10"
+. "$here/../shell/python.sh"
 
-skip() {
-    echo "SKIPPED: provider formats were NOT checked with the providers' SDKs: $1" >&2
-    [ -z "${TOOLWAVE_REQUIRE_PYTHON:-}" ] && exit 0
-    exit 1
-}
-
-command -v python3 >/dev/null || skip "there is no python3"
-python3 -c 'import ensurepip, venv' 2>/dev/null || skip "python3 comes without venv or pip"
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || skip "python3 is older than 3.10"
-
-# one virtual environment for each state of requirements.txt
-key=$(cksum < "$here/requirements.txt" | tr ' ' '-')
-venv=$target/provider-formats/venv-$key
-if [ ! -f "$venv/ready" ]; then
-    rm -rf "$venv"
-    mkdir -p "$target/provider-formats"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --timeout 20 --retries 1 \
-        -r "$here/requirements.txt" || skip "pip cannot install requirements.txt"
-    touch "$venv/ready"
-fi
-
-if [ -n "${TOOLWAVE_BINARIES:-}" ]; then
-    binaries=$TOOLWAVE_BINARIES
-else
-    (cd "$root" && cargo build --quiet -p toolwave --bins)
-    binaries=$target/debug
-fi
+install_requirements
+build_binaries toolwave
 
 # bounded: a command that hangs is ended
 TOOLWAVE=$binaries/toolwave timeout 300 "$venv/bin/python" "$here/check_with_sdks.py"
