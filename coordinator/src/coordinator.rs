@@ -5,9 +5,10 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use toolwave_telemetry::admin::AdminPort;
 
 use crate::{
-    admin::Admin,
+    admin::{self, Admin},
     audit::{Audit, Event, Writer},
     config::{Config, Wrong},
     handle::Handle,
@@ -31,6 +32,9 @@ pub struct Coordinator {
     readers: TaskTracker,
     identities: Arc<Identities>,
     drain_timeout: Duration,
+    admin_address: Option<SocketAddr>,
+    /// Serves probes until the end.
+    admin: Option<AbortOnDropHandle<io::Result<()>>>,
     /// Last, so that what the others record at their end is written.
     auditor: Writer,
 }
@@ -124,6 +128,14 @@ impl Coordinator {
     }
 
     async fn serve(config: Config, entrances: Vec<Entrance>) -> Result<Self, StartError> {
+        let admin = match config.admin.listen {
+            Some(listen) => Some(
+                AdminPort::bind(listen)
+                    .await
+                    .map_err(|source| StartError::Listen { listen, source })?,
+            ),
+            None => None,
+        };
         let (audit, auditor) = Audit::open(&config.audit).map_err(|source| StartError::Audit {
             file: config.audit.file.clone().unwrap_or_default(),
             source,
@@ -146,6 +158,11 @@ impl Coordinator {
             health.not_serving().await;
             ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned())
         }));
+        let admin_address = admin.as_ref().map(AdminPort::address);
+        let admin = admin.map(|port| {
+            tracing::info!(address = %port.address(), "admin port open");
+            AbortOnDropHandle::new(tokio::spawn(port.serve(admin::http::routes(handle.clone()))))
+        });
         audit.record(|| Event::CoordinatorStarted {
             address: serving.address().into(),
         });
@@ -157,6 +174,8 @@ impl Coordinator {
             readers: parts.readers,
             identities,
             drain_timeout: config.drain_timeout,
+            admin,
+            admin_address,
         })
     }
 
@@ -176,6 +195,12 @@ impl Coordinator {
     #[must_use]
     pub fn worker_address(&self) -> SocketAddr {
         self.serving.worker_address()
+    }
+
+    /// Where operators look, when `admin.listen` is set.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Ends when the coordinator ended by itself. Safe to cancel.
@@ -211,6 +236,7 @@ impl Coordinator {
         self.handle.audit().record(|| Event::CoordinatorStopped);
         // It blocks, for a short while.
         let _ = tokio::task::spawn_blocking(move || self.auditor.close()).await;
+        drop(self.admin);
         tracing::info!(finished, executions_cut, "coordinator ended");
         DrainReport {
             finished,

@@ -24,6 +24,9 @@ pub(crate) struct Flags {
     /// Address for workers alone [default: none, they come in where clients do].
     #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_COORDINATOR_WORKER_LISTEN")]
     worker_listen: Option<SocketAddr>,
+    /// Address for operators: probes, metrics, the dashboard [default: none].
+    #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_COORDINATOR_ADMIN_LISTEN")]
+    admin_listen: Option<SocketAddr>,
     /// Listens beyond loopback without a check of who comes in: whoever reaches the port may run every tool.
     #[arg(long, env = "TOOLWAVE_COORDINATOR_INSECURE_ALLOW_REMOTE")]
     insecure_allow_remote: bool,
@@ -99,6 +102,7 @@ impl Flags {
         config.insecure_allow_remote |= self.insecure_allow_remote;
         set(self.listen, &mut config.listen);
         set(self.worker_listen.map(Some), &mut config.worker_listen);
+        set(self.admin_listen.map(Some), &mut config.admin.listen);
         set(self.max_in_flight, &mut config.max_in_flight);
         set(self.max_queued_calls, &mut config.max_queued_calls);
         set(self.max_payload_bytes, &mut config.max_payload_bytes);

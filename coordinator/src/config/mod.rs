@@ -1,9 +1,11 @@
 //! What an operator may set, its defaults, and what must hold between the values. Reading files and flags is
 //! the program's part; of the files that the configuration names, only those of TLS are looked into.
 
+mod admin;
 mod listen;
 mod log;
 mod tls;
+mod traces;
 
 use std::{
     collections::BTreeMap,
@@ -15,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use toolwave_config::{MAX_THREADS, duration, size};
 
 pub use self::{
+    admin::{AdminSection, HistorySection},
     log::{Log, LogFormat},
     tls::{ClientCertificate, Tls},
+    traces::TracesSection,
 };
 use crate::{
     audit::AuditSection,
@@ -104,6 +108,12 @@ pub struct Config {
     pub worker_tls: Option<Tls>,
     /// What one request may hold.
     pub requests: RequestLimits,
+    /// Where operators look.
+    pub admin: AdminSection,
+    /// What is kept of executions for operators.
+    pub history: HistorySection,
+    /// Where traces go.
+    pub traces: TracesSection,
     /// What is written to standard error.
     pub log: Log,
     /// Who may come in as a client; without it whoever reaches the listener.
@@ -161,6 +171,9 @@ impl Default for Config {
             tls: None,
             worker_tls: None,
             requests: RequestLimits::default(),
+            admin: AdminSection::default(),
+            history: HistorySection::default(),
+            traces: TracesSection::default(),
             log: Log::default(),
             auth: None,
             worker_identities: Vec::new(),

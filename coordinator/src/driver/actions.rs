@@ -34,6 +34,7 @@ impl Driver {
         match action {
             Action::Admitted(admitted) => {
                 self.note_accepted(admitted.execution);
+                self.observe_accepted(admitted.execution);
                 if let Some(execution) = self.executions.get(admitted.execution) {
                     execution.feed.answer(Ok(()));
                 }
@@ -63,10 +64,12 @@ impl Driver {
                     tracing::warn!(worker = %entry.name, session = session.0, ?reason, "session closed");
                 }
                 self.note_disconnected(session, evict_word(reason));
+                self.observe_disconnected(session, evict_word(reason));
                 self.directory.close(session, reason.into());
             }
             Action::ForgetWorker { worker } => {
                 self.note_left(worker);
+                self.observe_left(worker);
                 self.directory.forget(worker);
             }
             Action::ForgetTenant { tenant } => self.tenants.forget(tenant),
@@ -74,6 +77,7 @@ impl Driver {
     }
 
     fn refuse(&mut self, execution: ExecutionKey, refusal: Refusal) {
+        self.observe_refused(execution, refusal);
         let Some(execution) = self.executions.remove(execution) else {
             return;
         };
@@ -157,6 +161,7 @@ impl Driver {
         };
         if parameters.len() <= limit {
             call.tries.push(this);
+            self.observe_dispatched(session, attempt);
             let assignment = Assignment {
                 attempt,
                 words,
@@ -192,6 +197,7 @@ impl Driver {
     }
 
     fn started(&mut self, key: AttemptKey) {
+        self.observe_started(key);
         let at = self.clock.wall;
         let Some(execution) = self.executions.get(key.call.execution) else {
             return;
@@ -213,6 +219,7 @@ impl Driver {
     }
 
     fn retried(&mut self, key: AttemptKey, failure: AttemptFailure, backoff: Duration) {
+        self.observe_retried(key, failure, backoff);
         let at = self.clock.wall;
         let Some(execution) = self.executions.get(key.call.execution) else {
             return;
@@ -301,6 +308,7 @@ impl Driver {
             at,
         };
         self.note_ended(key.execution, &ended, parameter_bytes);
+        self.observe_ended(key.execution, &ended, parameter_bytes);
         self.executions
             .tell(key.execution, ExecutionNews::Ended(Arc::new(ended)));
     }
@@ -341,6 +349,7 @@ impl Driver {
             return;
         };
         let duration = self.clock.now.since(execution.accepted_at);
+        self.observe_finished(key, duration);
         self.executions.end(key, ExecutionNews::Finished { duration });
     }
 

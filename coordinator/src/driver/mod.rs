@@ -9,6 +9,7 @@ mod directory;
 mod executions;
 pub(crate) mod feed;
 pub(crate) mod mailbox;
+mod observing;
 mod requests;
 pub(crate) mod resolving;
 mod sessions;
@@ -212,6 +213,7 @@ impl Driver {
             let mut dead = mem::take(&mut self.dead);
             for session in dead.drain(..) {
                 self.note_disconnected(session, "UNWRITABLE");
+                self.observe_disconnected(session, "UNWRITABLE");
                 self.directory.ended(session);
                 self.found.push_back(Event::WorkerLost {
                     session,

@@ -27,6 +27,7 @@ impl Driver {
             Input::Joined(joined) => self.joined(*joined),
             Input::Broken(session) => {
                 self.note_disconnected(session, "BROKEN");
+                self.observe_disconnected(session, "BROKEN");
                 if self.directory.ended(session) {
                     self.handle(Event::WorkerLost {
                         session,
@@ -60,6 +61,7 @@ impl Driver {
             "worker registered"
         );
         self.note_joined(&joined, &instance_id, peer);
+        self.observe_joined(&joined);
         if let Some(replaced) = arrival.replaced {
             self.handle(replaced);
         }
@@ -152,6 +154,7 @@ impl Driver {
         }
         if frame.goodbye {
             self.note_disconnected(session, "GOODBYE");
+            self.observe_disconnected(session, "GOODBYE");
         }
         if frame.goodbye && self.directory.ended(session) {
             self.handle(Event::WorkerLost {

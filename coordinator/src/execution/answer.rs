@@ -195,6 +195,7 @@ impl Answer {
             duration: Some(to_duration(duration)),
             sequential_duration: Some(to_duration(self.sequential)),
             attempts: self.attempts,
+            analysis: None,
         }
     }
 

@@ -260,6 +260,7 @@ fn to_attempt(attempt: &EndedAttempt) -> v1::Attempt {
         ended_at: Some(to_timestamp(attempt.ended_at)),
         failure: attempt.failure.as_deref().map(attempt_error),
         late: attempt.late,
+        dispatched_at: None,
     }
 }
 

@@ -250,6 +250,7 @@ mod tests {
             execution_id: assignment.words.execution_id.to_string(),
             call_id: call.id.to_string(),
             sequence: assignment.sequence,
+            ..v1::Dispatch::default()
         }
     }
 

@@ -286,6 +286,9 @@ pub struct Attempt {
     /// A report came after the call had ended; it changed nothing.
     #[prost(bool, tag = "6")]
     pub late: bool,
+    /// When the coordinator sent it to the worker.
+    #[prost(message, optional, tag = "7")]
+    pub dispatched_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExecutionSummary {
@@ -307,6 +310,51 @@ pub struct ExecutionSummary {
     /// Attempts dispatched, retries included.
     #[prost(uint32, tag = "7")]
     pub attempts: u32,
+    /// Why it took as long as it did.
+    #[prost(message, optional, tag = "8")]
+    pub analysis: ::core::option::Option<ExecutionAnalysis>,
+}
+/// Why an execution took as long as it did, from what was measured of its calls.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExecutionAnalysis {
+    /// The chain of calls that the end waited for, first to last: indices into the request's calls.
+    #[prost(uint32, repeated, tag = "1")]
+    pub critical_path: ::prost::alloc::vec::Vec<u32>,
+    /// What the calls of that chain took to execute; the rest of the duration was waiting.
+    #[prost(message, optional, tag = "2")]
+    pub critical_path_execution: ::core::option::Option<::prost_types::Duration>,
+    /// What ready calls waited for, summed over calls, so that it may exceed the duration. Longest first.
+    #[prost(message, repeated, tag = "3")]
+    pub waits: ::prost::alloc::vec::Vec<Wait>,
+    /// Attempts after the first of each call.
+    #[prost(uint32, tag = "4")]
+    pub retries: u32,
+    /// Backoffs, and attempts that failed and were followed by another.
+    #[prost(message, optional, tag = "5")]
+    pub retry_time: ::core::option::Option<::prost_types::Duration>,
+    /// The longest chain of dependent calls, each as long as it took: with any number of slots it takes this long.
+    #[prost(message, optional, tag = "6")]
+    pub lower_bound: ::core::option::Option<::prost_types::Duration>,
+    /// Calls in flight at once, at most.
+    #[prost(uint32, tag = "7")]
+    pub peak_in_flight: u32,
+    /// What one more in flight at once would have saved: an estimate, from playing the graph with the times measured.
+    #[prost(message, optional, tag = "8")]
+    pub saved_by_one_more_slot: ::core::option::Option<::prost_types::Duration>,
+}
+/// Time that ready calls spent waiting for one thing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Wait {
+    #[prost(enumeration = "WaitReason", tag = "1")]
+    pub reason: i32,
+    /// The tool, the tenant or the worker where the limit is theirs; else empty.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub time: ::core::option::Option<::prost_types::Duration>,
+    /// Calls that waited for it.
+    #[prost(uint32, tag = "4")]
+    pub calls: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OutcomeCount {
@@ -634,6 +682,70 @@ impl Outcome {
             "OUTCOME_SKIPPED" => Some(Self::Skipped),
             "OUTCOME_UNAVAILABLE" => Some(Self::Unavailable),
             "OUTCOME_UNKNOWN" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+/// What a ready call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WaitReason {
+    Unspecified = 0,
+    /// No healthy worker hosts its tool.
+    NoWorker = 1,
+    /// Every slot of the workers that host its tool is taken.
+    Slots = 2,
+    /// The coordinator's max_in_flight.
+    CoordinatorLimit = 3,
+    /// The execution's own max_concurrency.
+    ExecutionLimit = 4,
+    /// Its tenant's max_in_flight.
+    TenantLimit = 5,
+    /// The tool's max_concurrency over all workers.
+    ToolLimit = 6,
+    /// The tool's rate, or the time that the tool asked to be left alone for.
+    ToolRate = 7,
+    /// The tool's max_concurrency_per_worker.
+    ToolWorkerLimit = 8,
+    /// The time between two attempts.
+    Backoff = 9,
+    /// Nothing of the above: its turn, or the references of its parameters.
+    Turn = 10,
+}
+impl WaitReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WAIT_REASON_UNSPECIFIED",
+            Self::NoWorker => "WAIT_REASON_NO_WORKER",
+            Self::Slots => "WAIT_REASON_SLOTS",
+            Self::CoordinatorLimit => "WAIT_REASON_COORDINATOR_LIMIT",
+            Self::ExecutionLimit => "WAIT_REASON_EXECUTION_LIMIT",
+            Self::TenantLimit => "WAIT_REASON_TENANT_LIMIT",
+            Self::ToolLimit => "WAIT_REASON_TOOL_LIMIT",
+            Self::ToolRate => "WAIT_REASON_TOOL_RATE",
+            Self::ToolWorkerLimit => "WAIT_REASON_TOOL_WORKER_LIMIT",
+            Self::Backoff => "WAIT_REASON_BACKOFF",
+            Self::Turn => "WAIT_REASON_TURN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WAIT_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "WAIT_REASON_NO_WORKER" => Some(Self::NoWorker),
+            "WAIT_REASON_SLOTS" => Some(Self::Slots),
+            "WAIT_REASON_COORDINATOR_LIMIT" => Some(Self::CoordinatorLimit),
+            "WAIT_REASON_EXECUTION_LIMIT" => Some(Self::ExecutionLimit),
+            "WAIT_REASON_TENANT_LIMIT" => Some(Self::TenantLimit),
+            "WAIT_REASON_TOOL_LIMIT" => Some(Self::ToolLimit),
+            "WAIT_REASON_TOOL_RATE" => Some(Self::ToolRate),
+            "WAIT_REASON_TOOL_WORKER_LIMIT" => Some(Self::ToolWorkerLimit),
+            "WAIT_REASON_BACKOFF" => Some(Self::Backoff),
+            "WAIT_REASON_TURN" => Some(Self::Turn),
             _ => None,
         }
     }
@@ -1349,6 +1461,10 @@ pub struct OpenSessionRequest {
     /// Last frame: the worker leaves on purpose with nothing in flight.
     #[prost(message, optional, tag = "9")]
     pub goodbye: ::core::option::Option<Goodbye>,
+    /// The slots that this coordinator may use from now on, in place of `register.slots`: a worker divides its slots
+    /// among the coordinators that it is connected to.
+    #[prost(message, optional, tag = "10")]
+    pub slots_changed: ::core::option::Option<SlotsChanged>,
 }
 /// A frame from the coordinator.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1377,6 +1493,9 @@ pub struct OpenSessionResponse {
     /// The operator wants (or no longer wants) this worker drained.
     #[prost(message, optional, tag = "8")]
     pub set_draining: ::core::option::Option<SetDraining>,
+    /// Other coordinators that the worker should connect to as well; each such list replaces the one before.
+    #[prost(message, optional, tag = "9")]
+    pub coordinators: ::core::option::Option<Coordinators>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Register {
@@ -1485,6 +1604,12 @@ pub struct Dispatch {
     /// Numbers the session's dispatches from 1; heartbeats say how far the worker has read.
     #[prost(uint64, tag = "10")]
     pub sequence: u64,
+    /// W3C trace context of the attempt, for the tool and what it calls; empty: not traced.
+    #[prost(string, tag = "11")]
+    pub traceparent: ::prost::alloc::string::String,
+    /// W3C tracestate, as the client sent it.
+    #[prost(string, tag = "12")]
+    pub tracestate: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PayloadChunk {
@@ -1588,6 +1713,17 @@ pub struct Shutdown {
 pub struct SetDraining {
     #[prost(bool, tag = "1")]
     pub draining: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SlotsChanged {
+    #[prost(uint32, tag = "1")]
+    pub slots: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Coordinators {
+    /// As `<http://HOST:PORT`> or `<https://HOST:PORT`,> where workers come in.
+    #[prost(string, repeated, tag = "1")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2010,6 +2146,215 @@ pub struct DrainWorkerResponse {
     #[prost(uint32, tag = "1")]
     pub in_flight: u32,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListExecutionsRequest {
+    /// At most so many, the newest first; 0: 100. At most 1,000.
+    #[prost(uint32, tag = "1")]
+    pub limit: u32,
+    /// Only those accepted before this one (an execution_id), for the next page.
+    #[prost(string, tag = "2")]
+    pub before: ::prost::alloc::string::String,
+    /// Only those that run.
+    #[prost(bool, tag = "3")]
+    pub running: bool,
+    /// Only those of this tenant.
+    #[prost(string, tag = "4")]
+    pub tenant: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListExecutionsResponse {
+    /// The newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub executions: ::prost::alloc::vec::Vec<ExecutionStatus>,
+    /// Ended executions that are not kept any more.
+    #[prost(uint64, tag = "2")]
+    pub forgotten: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExecutionStatus {
+    #[prost(string, tag = "1")]
+    pub execution_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub tenant: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub accepted_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Unset while it runs.
+    #[prost(message, optional, tag = "4")]
+    pub ended_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(uint32, tag = "5")]
+    pub calls: u32,
+    #[prost(uint32, tag = "6")]
+    pub waves: u32,
+    /// Calls that wait for others, or for their turn.
+    #[prost(uint32, tag = "7")]
+    pub waiting: u32,
+    #[prost(uint32, tag = "8")]
+    pub in_flight: u32,
+    #[prost(uint32, tag = "9")]
+    pub ended: u32,
+    /// Of the calls that have ended.
+    #[prost(message, repeated, tag = "10")]
+    pub outcomes: ::prost::alloc::vec::Vec<OutcomeCount>,
+    /// Attempts dispatched, retries included.
+    #[prost(uint32, tag = "11")]
+    pub attempts: u32,
+    /// Up to now, while it runs.
+    #[prost(message, optional, tag = "12")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
+    /// W3C trace id, 32 hexadecimal digits; empty: not traced.
+    #[prost(string, tag = "13")]
+    pub trace_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetExecutionRequest {
+    #[prost(string, tag = "1")]
+    pub execution_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetExecutionResponse {
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<ExecutionStatus>,
+    /// In request order.
+    #[prost(message, repeated, tag = "2")]
+    pub calls: ::prost::alloc::vec::Vec<CallTimeline>,
+    /// Once it has ended.
+    #[prost(message, optional, tag = "3")]
+    pub summary: ::core::option::Option<ExecutionSummary>,
+    /// Whether the coordinator keeps parameters and results for operators (`history.contents`).
+    #[prost(bool, tag = "4")]
+    pub contents: bool,
+    /// Its calls are not kept any more: there is only the status.
+    #[prost(bool, tag = "5")]
+    pub calls_forgotten: bool,
+}
+/// One call, as far as it has come.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallTimeline {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub tool_name: ::prost::alloc::string::String,
+    /// From 0.
+    #[prost(uint32, tag = "4")]
+    pub wave: u32,
+    /// Indices of the calls that it waits for.
+    #[prost(uint32, repeated, tag = "5")]
+    pub depends_on: ::prost::alloc::vec::Vec<u32>,
+    #[prost(enumeration = "CallState", tag = "6")]
+    pub state: i32,
+    /// Once it has ended.
+    #[prost(enumeration = "Outcome", tag = "7")]
+    pub outcome: i32,
+    /// When its dependencies were done.
+    #[prost(message, optional, tag = "8")]
+    pub ready_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "9")]
+    pub ended_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Every attempt sent; one that runs has no `ended_at`.
+    #[prost(message, repeated, tag = "10")]
+    pub attempts: ::prost::alloc::vec::Vec<Attempt>,
+    #[prost(message, optional, tag = "11")]
+    pub error: ::core::option::Option<CallError>,
+    #[prost(uint64, tag = "12")]
+    pub parameters_bytes: u64,
+    #[prost(uint64, tag = "13")]
+    pub result_bytes: u64,
+    /// UTF-8 JSON text, at most the first `history.contents_bytes`; empty where contents are not kept.
+    #[prost(bytes = "bytes", tag = "14")]
+    pub parameters_json: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "15")]
+    pub result_json: ::prost::bytes::Bytes,
+    /// What it waits for now, where it is ready.
+    #[prost(enumeration = "WaitReason", tag = "16")]
+    pub waits_for: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminServiceCancelExecutionRequest {
+    #[prost(string, tag = "1")]
+    pub execution_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdminServiceCancelExecutionResponse {
+    /// It had ended before.
+    #[prost(bool, tag = "1")]
+    pub already_ended: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetClusterRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetClusterResponse {
+    /// Random, new with each coordinator process.
+    #[prost(string, tag = "1")]
+    pub coordinator_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub build: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub started_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(bool, tag = "4")]
+    pub draining: bool,
+    /// Executions that run.
+    #[prost(uint32, tag = "5")]
+    pub executions: u32,
+    #[prost(uint32, tag = "6")]
+    pub queued_calls: u32,
+    #[prost(uint32, tag = "7")]
+    pub in_flight: u32,
+    /// Of all workers that are ready.
+    #[prost(uint32, tag = "8")]
+    pub slots: u32,
+    #[prost(uint32, tag = "9")]
+    pub workers: u32,
+    /// Parameters and results held.
+    #[prost(uint64, tag = "10")]
+    pub payload_bytes: u64,
+    /// By name.
+    #[prost(message, repeated, tag = "11")]
+    pub tools: ::prost::alloc::vec::Vec<ToolLoad>,
+    /// Every limit that is set, those with the most calls waiting first.
+    #[prost(message, repeated, tag = "12")]
+    pub limits: ::prost::alloc::vec::Vec<LimitStatus>,
+    /// Executions that ended since the coordinator started.
+    #[prost(uint64, tag = "13")]
+    pub executions_ended: u64,
+    /// Calls that ended since the coordinator started.
+    #[prost(uint64, tag = "14")]
+    pub calls_ended: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ToolLoad {
+    #[prost(string, tag = "1")]
+    pub tool_name: ::prost::alloc::string::String,
+    /// Workers that host it and are not lost.
+    #[prost(uint32, tag = "2")]
+    pub workers: u32,
+    /// Ready calls.
+    #[prost(uint32, tag = "3")]
+    pub queued: u32,
+    #[prost(uint32, tag = "4")]
+    pub in_flight: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LimitStatus {
+    /// What calls that wait for it are said to wait for; unspecified where what is beyond is refused.
+    #[prost(enumeration = "WaitReason", tag = "1")]
+    pub reason: i32,
+    /// The tool, the tenant or the worker whose limit it is; else empty.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// The setting, as configuration and declarations name it.
+    #[prost(string, tag = "3")]
+    pub setting: ::prost::alloc::string::String,
+    /// Calls, bytes, or calls a second.
+    #[prost(double, tag = "4")]
+    pub limit: f64,
+    #[prost(double, tag = "5")]
+    pub in_use: f64,
+    /// Ready calls that wait for it now.
+    #[prost(uint32, tag = "6")]
+    pub waiting: u32,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum WorkerState {
@@ -2045,6 +2390,47 @@ impl WorkerState {
             "WORKER_STATE_SUSPECT" => Some(Self::Suspect),
             "WORKER_STATE_DETACHED" => Some(Self::Detached),
             "WORKER_STATE_EJECTED" => Some(Self::Ejected),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CallState {
+    Unspecified = 0,
+    /// Its dependencies have not ended.
+    Waiting = 1,
+    /// It waits for its turn.
+    Ready = 2,
+    InFlight = 3,
+    /// Between two attempts.
+    Backoff = 4,
+    Ended = 5,
+}
+impl CallState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CALL_STATE_UNSPECIFIED",
+            Self::Waiting => "CALL_STATE_WAITING",
+            Self::Ready => "CALL_STATE_READY",
+            Self::InFlight => "CALL_STATE_IN_FLIGHT",
+            Self::Backoff => "CALL_STATE_BACKOFF",
+            Self::Ended => "CALL_STATE_ENDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CALL_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CALL_STATE_WAITING" => Some(Self::Waiting),
+            "CALL_STATE_READY" => Some(Self::Ready),
+            "CALL_STATE_IN_FLIGHT" => Some(Self::InFlight),
+            "CALL_STATE_BACKOFF" => Some(Self::Backoff),
+            "CALL_STATE_ENDED" => Some(Self::Ended),
             _ => None,
         }
     }
@@ -2190,6 +2576,106 @@ pub mod admin_service_client {
                 .insert(GrpcMethod::new("toolwave.v1.AdminService", "DrainWorker"));
             self.inner.unary(req, path, codec).await
         }
+        /// Executions that run, and those that ended of late, of all tenants.
+        pub async fn list_executions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListExecutionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListExecutionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/toolwave.v1.AdminService/ListExecutions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("toolwave.v1.AdminService", "ListExecutions"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One of them, with each of its calls and attempts.
+        pub async fn get_execution(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetExecutionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetExecutionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/toolwave.v1.AdminService/GetExecution",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("toolwave.v1.AdminService", "GetExecution"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Cancels an execution of any tenant.
+        pub async fn cancel_execution(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AdminServiceCancelExecutionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdminServiceCancelExecutionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/toolwave.v1.AdminService/CancelExecution",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("toolwave.v1.AdminService", "CancelExecution"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The coordinator as a whole: what runs, what waits, and for which limit.
+        pub async fn get_cluster(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetClusterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetClusterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/toolwave.v1.AdminService/GetCluster",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("toolwave.v1.AdminService", "GetCluster"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2219,6 +2705,38 @@ pub mod admin_service_server {
             request: tonic::Request<super::DrainWorkerRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DrainWorkerResponse>,
+            tonic::Status,
+        >;
+        /// Executions that run, and those that ended of late, of all tenants.
+        async fn list_executions(
+            &self,
+            request: tonic::Request<super::ListExecutionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListExecutionsResponse>,
+            tonic::Status,
+        >;
+        /// One of them, with each of its calls and attempts.
+        async fn get_execution(
+            &self,
+            request: tonic::Request<super::GetExecutionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetExecutionResponse>,
+            tonic::Status,
+        >;
+        /// Cancels an execution of any tenant.
+        async fn cancel_execution(
+            &self,
+            request: tonic::Request<super::AdminServiceCancelExecutionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdminServiceCancelExecutionResponse>,
+            tonic::Status,
+        >;
+        /// The coordinator as a whole: what runs, what waits, and for which limit.
+        async fn get_cluster(
+            &self,
+            request: tonic::Request<super::GetClusterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetClusterResponse>,
             tonic::Status,
         >;
     }
@@ -2373,6 +2891,189 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DrainWorkerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/toolwave.v1.AdminService/ListExecutions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListExecutionsSvc<T: AdminService>(pub Arc<T>);
+                    impl<
+                        T: AdminService,
+                    > tonic::server::UnaryService<super::ListExecutionsRequest>
+                    for ListExecutionsSvc<T> {
+                        type Response = super::ListExecutionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListExecutionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdminService>::list_executions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListExecutionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/toolwave.v1.AdminService/GetExecution" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetExecutionSvc<T: AdminService>(pub Arc<T>);
+                    impl<
+                        T: AdminService,
+                    > tonic::server::UnaryService<super::GetExecutionRequest>
+                    for GetExecutionSvc<T> {
+                        type Response = super::GetExecutionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetExecutionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdminService>::get_execution(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetExecutionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/toolwave.v1.AdminService/CancelExecution" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelExecutionSvc<T: AdminService>(pub Arc<T>);
+                    impl<
+                        T: AdminService,
+                    > tonic::server::UnaryService<
+                        super::AdminServiceCancelExecutionRequest,
+                    > for CancelExecutionSvc<T> {
+                        type Response = super::AdminServiceCancelExecutionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::AdminServiceCancelExecutionRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdminService>::cancel_execution(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelExecutionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/toolwave.v1.AdminService/GetCluster" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetClusterSvc<T: AdminService>(pub Arc<T>);
+                    impl<
+                        T: AdminService,
+                    > tonic::server::UnaryService<super::GetClusterRequest>
+                    for GetClusterSvc<T> {
+                        type Response = super::GetClusterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetClusterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdminService>::get_cluster(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetClusterSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

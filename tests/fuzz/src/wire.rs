@@ -119,6 +119,7 @@ fn generated(assignment: &Assignment) -> v1::Dispatch {
         execution_id: assignment.words.execution_id.to_string(),
         call_id: call.id.to_string(),
         sequence: assignment.sequence,
+        ..v1::Dispatch::default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! `AdminService`: what operators ask of workers, put to the driver and into wire form.
 
+pub(crate) mod http;
+
 use std::time::Duration;
 
 use tonic::{Code, Request, Response, Status, async_trait};
@@ -48,6 +50,38 @@ impl AdminService for Admin {
             in_flight: drained.in_flight,
         }))
     }
+
+    async fn list_executions(
+        &self,
+        _: Request<v1::ListExecutionsRequest>,
+    ) -> Result<Response<v1::ListExecutionsResponse>, Status> {
+        Err(missing())
+    }
+
+    async fn get_execution(
+        &self,
+        _: Request<v1::GetExecutionRequest>,
+    ) -> Result<Response<v1::GetExecutionResponse>, Status> {
+        Err(missing())
+    }
+
+    async fn cancel_execution(
+        &self,
+        _: Request<v1::AdminServiceCancelExecutionRequest>,
+    ) -> Result<Response<v1::AdminServiceCancelExecutionResponse>, Status> {
+        Err(missing())
+    }
+
+    async fn get_cluster(
+        &self,
+        _: Request<v1::GetClusterRequest>,
+    ) -> Result<Response<v1::GetClusterResponse>, Status> {
+        Err(missing())
+    }
+}
+
+fn missing() -> Status {
+    status(Code::Unimplemented, "UNIMPLEMENTED", "not served yet".to_owned())
 }
 
 fn refusal(error: &WorkerRequestError) -> Status {

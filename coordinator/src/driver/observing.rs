@@ -1,0 +1,53 @@
+//! What the driver's observers are told: each change of state once, when it is made, in the order in which the
+//! driver makes them. Observers count, keep and trace; they decide nothing, and never wait.
+
+use std::time::Duration;
+
+use toolwave_scheduler::{AttemptFailure, AttemptKey, ExecutionKey, Refusal, SessionKey, WorkerKey};
+
+use super::{Driver, mailbox::Joined};
+use crate::execution::prepared::EndedCall;
+
+impl Driver {
+    /// The execution was accepted; it can be looked up.
+    pub(super) fn observe_accepted(&mut self, _execution: ExecutionKey) {}
+
+    /// It was refused by the scheduler, and is about to go.
+    pub(super) fn observe_refused(&mut self, _execution: ExecutionKey, _refusal: Refusal) {}
+
+    /// The attempt is on its way to the worker of this session.
+    pub(super) fn observe_dispatched(&mut self, _session: SessionKey, _attempt: AttemptKey) {}
+
+    /// The worker said that it began.
+    pub(super) fn observe_started(&mut self, _attempt: AttemptKey) {}
+
+    /// The attempt failed and another follows after the backoff.
+    pub(super) fn observe_retried(
+        &mut self,
+        _attempt: AttemptKey,
+        _failure: AttemptFailure,
+        _backoff: Duration,
+    ) {
+    }
+
+    /// A call ended, whose parameters were so large. Its execution can be looked up.
+    pub(super) fn observe_ended(
+        &mut self,
+        _execution: ExecutionKey,
+        _ended: &EndedCall,
+        _parameter_bytes: u64,
+    ) {
+    }
+
+    /// All its calls have ended; it is about to go.
+    pub(super) fn observe_finished(&mut self, _execution: ExecutionKey, _duration: Duration) {}
+
+    /// A worker opened a session.
+    pub(super) fn observe_joined(&mut self, _joined: &Joined) {}
+
+    /// A session is about to end.
+    pub(super) fn observe_disconnected(&mut self, _session: SessionKey, _reason: &'static str) {}
+
+    /// The worker is about to be forgotten.
+    pub(super) fn observe_left(&mut self, _worker: WorkerKey) {}
+}
