@@ -34,7 +34,7 @@ pub struct Coordinator {
     drain_timeout: Duration,
     admin_address: Option<SocketAddr>,
     /// Serves probes until the end.
-    admin: Option<AbortOnDropHandle<io::Result<()>>>,
+    admin: Option<AbortOnDropHandle<()>>,
     /// Last, so that what the others record at their end is written.
     auditor: Writer,
 }
