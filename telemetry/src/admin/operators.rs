@@ -56,7 +56,10 @@ impl Guard {
 
     /// Asks this of every request besides.
     #[must_use]
-    pub fn asking(mut self, check: impl Fn(&HeaderMap) -> Result<(), Refusal> + Send + Sync + 'static) -> Self {
+    pub fn asking(
+        mut self,
+        check: impl Fn(&HeaderMap) -> Result<(), Refusal> + Send + Sync + 'static,
+    ) -> Self {
         self.check = Some(Arc::new(check));
         self
     }
@@ -126,7 +129,10 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn is_this_host(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
 }
 
 /// Programs send neither header; browsers send both, and let no page change them.
@@ -137,7 +143,11 @@ fn is_of_same_site(headers: &HeaderMap) -> bool {
     let origin_is_host = headers.get(header::ORIGIN).is_none_or(|origin| {
         let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
         let authority = origin.as_ref().and_then(Uri::authority);
-        authority.is_some_and(|authority| headers.get(header::HOST).is_some_and(|host| host == authority.as_str()))
+        authority.is_some_and(|authority| {
+            headers
+                .get(header::HOST)
+                .is_some_and(|host| host == authority.as_str())
+        })
     });
     of_same_origin && origin_is_host
 }

@@ -69,5 +69,8 @@ impl Gauge {
 }
 
 fn add_alone(number: &AtomicU64, more: u64) {
-    number.store(number.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    number.store(
+        number.load(Ordering::Relaxed).wrapping_add(more),
+        Ordering::Relaxed,
+    );
 }

@@ -45,7 +45,12 @@ pub fn write_process(page: &mut Page) {
         "Virtual memory in bytes.",
         field(VIRTUAL_BYTES),
     );
-    page.single("process_threads", Kind::Gauge, "Threads of the process.", field(THREADS));
+    page.single(
+        "process_threads",
+        Kind::Gauge,
+        "Threads of the process.",
+        field(THREADS),
+    );
     page.single(
         "process_start_time_seconds",
         Kind::Gauge,
@@ -54,20 +59,28 @@ pub fn write_process(page: &mut Page) {
     );
     let open = fs::read_dir("/proc/self/fd").map_or(0, |open| open.count().saturating_sub(1));
     page.single("process_open_fds", Kind::Gauge, "Open file descriptors.", open);
-    page.single("process_max_fds", Kind::Gauge, "File descriptors that may be open.", max_fds());
+    page.single(
+        "process_max_fds",
+        Kind::Gauge,
+        "File descriptors that may be open.",
+        max_fds(),
+    );
 }
 
 /// In seconds since 1970.
 fn booted_at() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().find_map(|line| line.strip_prefix("btime "));
-    line.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(0.0)
+    line.and_then(|seconds| seconds.trim().parse().ok())
+        .unwrap_or(0.0)
 }
 
 /// Infinite where there is no limit.
 fn max_fds() -> f64 {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|rest| rest.split_ascii_whitespace().next());
     soft.and_then(|soft| soft.parse().ok()).unwrap_or(f64::INFINITY)
 }

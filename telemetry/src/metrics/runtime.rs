@@ -13,8 +13,15 @@ pub fn write_runtime(page: &mut Page) {
     };
     let runtime = runtime.metrics();
     let threads = runtime.num_workers();
-    let busy: Duration = (0..threads).map(|thread| runtime.worker_total_busy_duration(thread)).sum();
-    page.single("toolwave_runtime_threads", Kind::Gauge, "Threads that serve.", threads);
+    let busy: Duration = (0..threads)
+        .map(|thread| runtime.worker_total_busy_duration(thread))
+        .sum();
+    page.single(
+        "toolwave_runtime_threads",
+        Kind::Gauge,
+        "Threads that serve.",
+        threads,
+    );
     page.single(
         "toolwave_runtime_busy_seconds_total",
         Kind::Counter,
