@@ -5,6 +5,7 @@
 
 mod actions;
 mod auditing;
+mod counting;
 mod directory;
 mod executions;
 pub(crate) mod feed;
@@ -13,6 +14,7 @@ mod observing;
 mod requests;
 pub(crate) mod resolving;
 mod sessions;
+mod telling;
 mod tenants;
 mod tools;
 
@@ -30,6 +32,7 @@ use tokio::{
 use toolwave_scheduler::{Action, CancelReason, Event, ExecutionKey, Scheduler, SessionKey, Time};
 
 use self::{
+    counting::Counting,
     directory::Directory,
     executions::Executions,
     feed::Abandoned,
@@ -40,6 +43,7 @@ use self::{
 };
 use crate::{
     audit::{Audit, Record},
+    observe::numbers::Numbers,
     worker::declarations::Declarations,
 };
 
@@ -89,7 +93,7 @@ pub(crate) struct Driver {
     audit: Audit,
     /// For the audit; empty between rounds.
     records: Vec<Record>,
-    late_reports: u64,
+    counting: Counting,
     /// No timer fires before this: see [`CATCH_UP`].
     catches_up_until: Time,
     stopping: bool,
@@ -139,10 +143,16 @@ impl Driver {
             admission: Admission::default(),
             audit,
             records: Vec::new(),
-            late_reports: 0,
+            counting: Counting::new(Arc::new(Numbers::new())),
             catches_up_until: Time::ZERO,
             stopping: false,
         }
+    }
+
+    /// Counts here what happens.
+    pub(crate) fn counting(mut self, numbers: Arc<Numbers>) -> Self {
+        self.counting = Counting::new(numbers);
+        self
     }
 
     /// Runs until it is told to stop. Dropped or panicking, it closes every feed.
