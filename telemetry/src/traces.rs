@@ -20,12 +20,12 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+use self::exporter::Exporter;
 pub use self::{
     context::{TRACEPARENT, TRACESTATE, TraceContext, Traceparent},
     section::{Settings, Wrong},
-    span::{Kind, Service, Span, SpanEvent, Value, code},
+    span::{Kind, Service, Span, SpanEvent, Value},
 };
-use self::exporter::Exporter;
 
 /// For what is queued to be sent at the end of a process.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);

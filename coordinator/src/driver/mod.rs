@@ -15,6 +15,7 @@ pub(crate) mod resolving;
 mod sessions;
 mod tenants;
 mod tools;
+mod traces;
 
 use std::{
     collections::VecDeque,
@@ -28,6 +29,7 @@ use tokio::{
     time::Instant,
 };
 use toolwave_scheduler::{Action, CancelReason, Event, ExecutionKey, Scheduler, SessionKey, Time};
+use toolwave_telemetry::traces::Tracer;
 
 use self::{
     directory::Directory,
@@ -87,6 +89,7 @@ pub(crate) struct Driver {
     dead: Vec<SessionKey>,
     admission: Admission,
     audit: Audit,
+    tracer: Tracer,
     /// For the audit; empty between rounds.
     records: Vec<Record>,
     late_reports: u64,
@@ -122,6 +125,7 @@ impl Driver {
         payload_bytes: Arc<std::sync::atomic::AtomicU64>,
         resolving: Resolving,
         audit: Audit,
+        tracer: Tracer,
     ) -> Self {
         Self {
             scheduler,
@@ -138,6 +142,7 @@ impl Driver {
             dead: Vec::new(),
             admission: Admission::default(),
             audit,
+            tracer,
             records: Vec::new(),
             late_reports: 0,
             catches_up_until: Time::ZERO,

@@ -10,10 +10,14 @@ use crate::execution::prepared::EndedCall;
 
 impl Driver {
     /// The execution was accepted; it can be looked up.
-    pub(super) fn observe_accepted(&mut self, _execution: ExecutionKey) {}
+    pub(super) fn observe_accepted(&mut self, execution: ExecutionKey) {
+        self.trace_accepted(execution);
+    }
 
     /// It was refused by the scheduler, and is about to go.
-    pub(super) fn observe_refused(&mut self, _execution: ExecutionKey, _refusal: Refusal) {}
+    pub(super) fn observe_refused(&mut self, execution: ExecutionKey, _refusal: Refusal) {
+        self.trace_refused(execution);
+    }
 
     /// The attempt is on its way to the worker of this session.
     pub(super) fn observe_dispatched(&mut self, _session: SessionKey, _attempt: AttemptKey) {}
@@ -31,16 +35,14 @@ impl Driver {
     }
 
     /// A call ended, whose parameters were so large. Its execution can be looked up.
-    pub(super) fn observe_ended(
-        &mut self,
-        _execution: ExecutionKey,
-        _ended: &EndedCall,
-        _parameter_bytes: u64,
-    ) {
+    pub(super) fn observe_ended(&mut self, execution: ExecutionKey, ended: &EndedCall, parameter_bytes: u64) {
+        self.trace_ended(execution, ended, parameter_bytes);
     }
 
     /// All its calls have ended; it is about to go.
-    pub(super) fn observe_finished(&mut self, _execution: ExecutionKey, _duration: Duration) {}
+    pub(super) fn observe_finished(&mut self, execution: ExecutionKey, _duration: Duration) {
+        self.trace_finished(execution);
+    }
 
     /// A worker opened a session.
     pub(super) fn observe_joined(&mut self, _joined: &Joined) {}

@@ -74,7 +74,11 @@ fn a_tracestate_that_is_malformed_or_large_is_dropped_alone() {
         let context = TraceContext::parse(GOOD, &state).expect("the other is well formed");
         assert_eq!(context.tracestate(), "", "{state}");
     }
-    for state in ["a=b", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "1t@sys=x y,,b=c"] {
+    for state in [
+        "a=b",
+        "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+        "1t@sys=x y,,b=c",
+    ] {
         let context = TraceContext::parse(GOOD, state).expect("well formed");
         assert_eq!(context.tracestate(), state);
     }

@@ -129,7 +129,9 @@ impl Exporter {
             };
             self.told.trouble = Some(trouble.what);
             if !trouble.may_pass || self.stop.is_cancelled() || Instant::now() + backoff > until {
-                self.counts.dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                self.counts
+                    .dropped
+                    .fetch_add(batch.len() as u64, Ordering::Relaxed);
                 return;
             }
             tokio::select! {
@@ -184,7 +186,9 @@ impl Exporter {
         tracing::warn!(
             dropped = dropped - self.told.dropped,
             total = dropped,
-            error = trouble.as_deref().unwrap_or("the queue of traces.max_queued_spans was full"),
+            error = trouble
+                .as_deref()
+                .unwrap_or("the queue of traces.max_queued_spans was full"),
             "spans dropped"
         );
         self.told.dropped = dropped;

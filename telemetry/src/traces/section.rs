@@ -21,9 +21,9 @@ pub struct Settings {
 
 /// A value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("traces.{key}: {what}; expected {expected}")]
+#[error("{key}: {what}; expected {expected}")]
 pub struct Wrong {
-    /// In the section.
+    /// Dotted.
     pub key: &'static str,
     /// What is wrong.
     pub what: String,
@@ -56,18 +56,18 @@ impl Settings {
         // Not a number is in no range.
         if !(0.0..=1.0).contains(&self.sample) {
             let what = format!("{} is no share", self.sample);
-            say("sample", what, "0 (none) to 1 (every execution)");
+            say("traces.sample", what, "0 (none) to 1 (every execution)");
         }
         if self.max_spans_per_execution == 0 {
             say(
-                "max_spans_per_execution",
+                "traces.max_spans_per_execution",
                 "0 is too small".to_owned(),
                 "at least 1; `sample = 0` records nothing",
             );
         }
         if !(1..=MOST_QUEUED).contains(&self.max_queued_spans) {
             let what = format!("{} is out of range", self.max_queued_spans);
-            say("max_queued_spans", what, "1 to 1000000");
+            say("traces.max_queued_spans", what, "1 to 1000000");
         }
         if let Err(error) = self.link() {
             wrong.insert(0, error);
@@ -81,7 +81,7 @@ impl Settings {
             return Ok(None);
         };
         let wrong = |what: String| Wrong {
-            key: "endpoint",
+            key: "traces.endpoint",
             what,
             expected: "http://HOST:PORT or https://HOST:PORT of an OTLP receiver over gRPC, such as \
                        http://127.0.0.1:4317"

@@ -19,8 +19,6 @@ use super::TraceContext;
 
 /// Longer texts of clients, such as ids of calls and names of unknown tools, are cut, in bytes.
 const LONGEST_TEXT: usize = 256;
-/// Of a code; what is longer is none.
-const LONGEST_CODE: usize = 64;
 
 /// A part of a trace that has ended.
 #[derive(Clone, Debug)]
@@ -41,7 +39,7 @@ pub struct Span {
     pub attributes: Vec<(&'static str, Value)>,
     /// What happened within.
     pub events: Vec<SpanEvent>,
-    /// Why it did not succeed: a code.
+    /// Why it did not succeed, in a word of these programs; a tool's own code is contents.
     pub failed: Option<Cow<'static, str>>,
 }
 
@@ -89,17 +87,6 @@ pub struct Service {
     pub version: &'static str,
     /// `service.instance.id`.
     pub instance: String,
-}
-
-/// A code that can be shown: `UPPER_SNAKE_CASE`. What a tool calls a code and is none may be anything.
-#[must_use]
-pub fn code(code: &str) -> &str {
-    let good = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    if !code.is_empty() && code.len() <= LONGEST_CODE && code.bytes().all(good) {
-        code
-    } else {
-        "OTHER"
-    }
 }
 
 // === impl Service ===
