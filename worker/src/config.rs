@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
+use toolwave_telemetry::traces::Settings;
 use toolwave_worker::{
     Tls,
     tools::{Allow, Builtin},
@@ -103,6 +104,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", env = "TOOLWAVE_WORKER_THREADS")]
     threads: Option<usize>,
 
+    /// OTLP receiver for the spans of tools that are called within a trace, over gRPC, such as http://127.0.0.1:4317
+    /// [default: none]
+    #[arg(long, value_name = "URL", env = "TOOLWAVE_WORKER_TRACES_ENDPOINT")]
+    traces_endpoint: Option<String>,
+
     /// How log lines look [default: text]
     #[arg(long, value_name = "FORMAT", env = "TOOLWAVE_WORKER_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -141,6 +147,7 @@ pub(crate) struct Config {
     pub(crate) max_result: u64,
     pub(crate) threads: usize,
     pub(crate) log: Log,
+    pub(crate) traces: Traces,
     /// Of [`toolwave_mounted::ToolsFile`]; in the file, relative to the file's folder.
     pub(crate) tools: Option<PathBuf>,
     pub(crate) builtin: Builtin,
@@ -175,6 +182,34 @@ impl TlsFiles {
     }
 }
 
+/// The table `traces`. Which executions are traced is decided before they come here.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Traces {
+    endpoint: Option<String>,
+    max_queued_spans: usize,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            endpoint: settings.endpoint,
+            max_queued_spans: settings.max_queued_spans,
+        }
+    }
+}
+
+impl Traces {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            endpoint: self.endpoint.clone(),
+            max_queued_spans: self.max_queued_spans,
+            ..Settings::default()
+        }
+    }
+}
+
 /// The table `log`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -197,6 +232,7 @@ impl Default for Config {
             max_result: DEFAULT_MAX_PAYLOAD,
             threads: 0,
             log: Log::default(),
+            traces: Traces::default(),
             tools: None,
             builtin: Builtin::default(),
         }
@@ -292,6 +328,10 @@ impl Config {
         set("--max-result", put(&mut self.max_result, arguments.max_result));
         set("--threads", put(&mut self.threads, arguments.threads));
         set("--tools", put(&mut self.tools, arguments.tools.map(Some)));
+        set(
+            "--traces-endpoint",
+            put(&mut self.traces.endpoint, arguments.traces_endpoint.map(Some)),
+        );
         set("--log-format", put(&mut self.log.format, arguments.log_format));
         set("--log-level", put(&mut self.log.level, arguments.log_level));
         set("--label", !arguments.labels.is_empty());
@@ -324,6 +364,9 @@ impl Config {
             if !(MIN_PAYLOAD..=MAX_PAYLOAD).contains(&size) {
                 problems.push(origin.problem(key, format!("is {size} bytes"), "1 KiB to 1 GiB"));
             }
+        }
+        for wrong in self.traces.settings().check() {
+            problems.push(origin.problem(wrong.key, wrong.what, wrong.expected));
         }
         if let Err(error) = self.log.level.parse::<tracing_subscriber::EnvFilter>() {
             let what = format!("`{}` is no filter: {error}", self.log.level);

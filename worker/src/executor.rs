@@ -16,7 +16,9 @@ use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 use toolwave_proto::v1::{self, AttemptRef};
+use toolwave_telemetry::traces::Tracer;
 use toolwave_tool::{CallContext, CallIdentity, Progress};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     arriving::{Arriving, ChunkError, Tombstones},
@@ -24,6 +26,7 @@ use crate::{
     catalogue::Catalogue,
     convert,
     running::Running,
+    traced::{self, Traced},
     unacknowledged::{End, Ended},
 };
 
@@ -37,6 +40,7 @@ pub(crate) struct Executor {
     arriving: FxHashMap<AttemptRef, Arriving>,
     tombstones: Tombstones,
     progress: mpsc::Sender<(AttemptRef, Progress)>,
+    tracer: Tracer,
     /// The process is to end.
     ending: bool,
     /// The operator wants no dispatch here.
@@ -72,6 +76,7 @@ impl Executor {
         slots: u32,
         max_parameters_bytes: u64,
         progress: mpsc::Sender<(AttemptRef, Progress)>,
+        tracer: Tracer,
     ) -> Self {
         Self {
             catalogue,
@@ -83,6 +88,7 @@ impl Executor {
             arriving: FxHashMap::default(),
             tombstones: Tombstones::default(),
             progress,
+            tracer,
             ending: false,
             operator_drains: false,
             fenced: false,
@@ -192,6 +198,13 @@ impl Executor {
             });
         };
         self.executed += 1;
+        let traced = Traced::begin(&self.tracer, &dispatch, attempt.attempt, parameters.len());
+        let quick = hosted.quick;
+        let logs = if quick && traced.is_none() {
+            Span::none()
+        } else {
+            traced::log_span(&dispatch, attempt.attempt, traced.as_ref())
+        };
         let mut running = Running::begin(attempt, &dispatch, &hosted);
         let call = CallIdentity {
             execution_id: dispatch.execution_id,
@@ -200,15 +213,24 @@ impl Executor {
             idempotency_key: dispatch.idempotency_key,
         };
         let (deadline, cancelled) = (running.deadline(), running.cancelled.clone());
-        let context =
+        let mut context =
             CallContext::of_attempt(call, deadline, cancelled.clone(), attempt, self.progress.clone());
-        let quick = hosted.quick;
-        let performing = attempt::perform(hosted, parameters, context, cancelled, running.started);
+        if let Some(traced) = &traced {
+            let (parent, state) = (traced.context.traceparent(), traced.context.tracestate());
+            context = context.traced(parent.as_str(), state);
+        }
+        running.traced = traced.map(Box::new);
+        let performing =
+            attempt::perform(hosted, parameters, context, cancelled, running.started).instrument(logs);
         let task = if quick {
             match self.try_at_once(performing) {
                 AtOnce::Waits(task) => task,
-                AtOnce::Performed(performed) => return Accepted::Ended(running.ended(Ok(performed))),
-                AtOnce::Panicked(end) => return Accepted::Ended(running.ended_with(end)),
+                AtOnce::Performed(performed) => {
+                    return Accepted::Ended(self.told(running, |running| running.ended(Ok(performed))));
+                }
+                AtOnce::Panicked(end) => {
+                    return Accepted::Ended(self.told(running, |running| running.ended_with(end)));
+                }
             }
         } else {
             self.tasks.spawn(performing)
@@ -262,7 +284,19 @@ impl Executor {
             return None;
         }
         self.by_attempt.remove(&running.attempt);
-        Some(running.ended(joined.map(|(_, performed)| performed)))
+        Some(self.told(running, |running| {
+            running.ended(joined.map(|(_, performed)| performed))
+        }))
+    }
+
+    /// How an attempt ended, told to its trace too.
+    fn told(&self, mut running: Running, end: impl FnOnce(Running) -> Ended) -> Ended {
+        let traced = running.traced.take();
+        let ended = end(running);
+        if let Some(traced) = traced {
+            traced.ended(&self.tracer, &ended);
+        }
+        ended
     }
 
     /// Stops an attempt. `Some`: it ended at once, since it had not started; else its end comes when it has

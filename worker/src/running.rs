@@ -14,6 +14,7 @@ use crate::{
     attempt::{self, Performed, StopReason},
     catalogue::Hosted,
     convert,
+    traced::Traced,
     unacknowledged::{End, Ended},
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct Running {
     pub(crate) task: Option<AbortHandle>,
     /// Its coordinator is gone: it keeps its slot until it has stopped, and nobody is told.
     pub(crate) orphaned: bool,
+    /// Where it is part of a trace.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 impl Running {
@@ -51,6 +54,7 @@ impl Running {
             cancelled: CancellationToken::new(),
             task: None,
             orphaned: false,
+            traced: None,
         }
     }
 

@@ -97,6 +97,7 @@ impl Service {
             settings.slots,
             settings.max_parameters_bytes,
             sender,
+            settings.tracer.clone(),
         );
         Self {
             settings,

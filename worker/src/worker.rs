@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
 use toolwave_link::{Link, Tls};
+use toolwave_telemetry::traces::Tracer;
 use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) drain_timeout: Duration,
     pub(crate) max_parameters_bytes: u64,
+    pub(crate) tracer: Tracer,
 }
 
 /// What is known of a worker from outside its loop.
@@ -99,6 +101,7 @@ impl Worker {
                 labels: BTreeMap::new(),
                 drain_timeout: DEFAULT_DRAIN_TIMEOUT,
                 max_parameters_bytes: DEFAULT_MAX_PAYLOAD,
+                tracer: Tracer::off(),
             },
             tools: Vec::new(),
             health: None,
@@ -238,6 +241,12 @@ impl WorkerBuilder {
     /// Serves `grpc.health.v1` there: SERVING exactly while registered and not draining.
     pub fn health(mut self, address: SocketAddr) -> Self {
         self.health = Some(address);
+        self
+    }
+
+    /// Takes the spans of tools that are called within a trace.
+    pub fn tracer(mut self, tracer: Tracer) -> Self {
+        self.settings.tracer = tracer;
         self
     }
 
