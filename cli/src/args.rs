@@ -64,6 +64,9 @@ pub(crate) struct RunArgs {
     /// Bounds the whole execution, such as `30s` or `5m`
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
+    /// The trace that the execution is part of, as W3C Trace Context has it [default: the variable TRACEPARENT]
+    #[arg(long, value_name = "TRACEPARENT")]
+    pub(crate) traceparent: Option<String>,
     /// Starts a wave only when the whole wave before it has ended
     #[arg(long)]
     pub(crate) barrier: bool,

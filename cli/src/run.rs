@@ -78,7 +78,28 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
 
 /// The cluster that the flags name, or one in this process.
 pub(crate) async fn cluster(args: &RunArgs) -> Result<Cluster, Failure> {
-    cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded, None).await
+    let mut cluster = cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded, None).await?;
+    if let Some(traced) = in_trace(&cluster.client, args.traceparent.as_deref())? {
+        cluster.client = traced;
+    }
+    Ok(cluster)
+}
+
+/// The client for requests of the trace that the flag names, or the environment; what is malformed there is as if it
+/// were not there.
+fn in_trace(client: &Client, flag: Option<&str>) -> Result<Option<Client>, Failure> {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    if let Some(traceparent) = flag {
+        let traced = client.in_trace(traceparent, "");
+        return traced
+            .map(Some)
+            .map_err(|error| Failure::Usage(format!("--{error}")));
+    }
+    let (parent, state) = (variable("TRACEPARENT"), variable("TRACESTATE"));
+    Ok(client
+        .in_trace(&parent, &state)
+        .or_else(|_| client.in_trace(&parent, ""))
+        .ok())
 }
 
 /// The same of flags that stand by themselves. Of the servers of a file only those start that `tool` needs, where one

@@ -12,6 +12,7 @@ use crate::{
     ClientError,
     builder::ClientBuilder,
     token::{Authorized, Token},
+    trace::Trace,
 };
 
 /// The largest message that this client sends or takes, in bytes.
@@ -22,6 +23,7 @@ pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 pub struct Client {
     address: String,
     link: Link,
+    channel: Authorized,
     execution: ExecutionServiceClient<Authorized>,
     admin: AdminServiceClient<Authorized>,
 }
@@ -42,17 +44,32 @@ impl Client {
     }
 
     pub(crate) fn new(address: String, link: Link, channel: Channel, token: Option<Token>) -> Self {
-        let channel = Authorized::new(channel, token);
+        Self::over(address, link, Authorized::new(channel, token, None))
+    }
+
+    fn over(address: String, link: Link, channel: Authorized) -> Self {
         let execution = ExecutionServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        let admin = AdminServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let admin = AdminServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         Self {
             address,
             link,
+            channel,
             execution,
             admin,
         }
+    }
+
+    /// The same client, on the same connection, for requests that are part of the caller's trace: `traceparent` and
+    /// `tracestate` as W3C Trace Context has them, the second empty where there is none. With the feature
+    /// `opentelemetry` every client sends the span that is current where it is called; this one goes before it.
+    ///
+    /// # Errors
+    /// [`ClientError::Credentials`]: one of them is malformed.
+    pub fn in_trace(&self, traceparent: &str, tracestate: &str) -> Result<Self, ClientError> {
+        let channel = self.channel.in_trace(Trace::try_new(traceparent, tracestate)?);
+        Ok(Self::over(self.address.clone(), self.link.clone(), channel))
     }
 
     /// Where the coordinator is, as it was given.

@@ -29,6 +29,7 @@ mod client;
 mod error;
 mod json;
 mod token;
+mod trace;
 
 pub use builder::ClientBuilder;
 pub use call::{CallExt, CallResultExt, call};

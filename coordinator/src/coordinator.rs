@@ -5,7 +5,11 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use toolwave_telemetry::{admin::AdminPort, logs::LogControl};
+use toolwave_telemetry::{
+    admin::AdminPort,
+    logs::LogControl,
+    traces::{Exporting, Service, Tracer},
+};
 
 use crate::{
     admin::{self, Admin, http::Extras},
@@ -36,6 +40,7 @@ pub struct Coordinator {
     admin_address: Option<SocketAddr>,
     /// Serves probes until the end.
     admin: Option<AbortOnDropHandle<()>>,
+    exporting: Exporting,
     /// Last, so that what the others record at their end is written.
     auditor: Writer,
 }
@@ -155,7 +160,9 @@ impl Coordinator {
             file: config.audit.file.clone().unwrap_or_default(),
             source,
         })?;
-        let parts = assemble(&config, Chance::draw(), audit.clone());
+        let (tracer, exporting) = Tracer::start(&config.traces.settings(), service())
+            .map_err(|wrong| first_problem(vec![wrong.into()]))?;
+        let parts = assemble(&config, Chance::draw(), audit.clone(), tracer);
         let handle = parts.handle;
         let identities = Arc::new(Identities::start(&config, audit.clone()).map_err(first_problem)?);
         let admin_address = admin.as_ref().map(AdminPort::address);
@@ -196,6 +203,7 @@ impl Coordinator {
             drain_timeout: config.drain_timeout,
             admin,
             admin_address,
+            exporting,
         })
     }
 
@@ -263,12 +271,22 @@ impl Coordinator {
         self.handle.audit().record(|| Event::CoordinatorStopped);
         // It blocks, for a short while.
         let _ = tokio::task::spawn_blocking(move || self.auditor.close()).await;
+        self.exporting.shutdown().await;
         drop(self.admin);
         tracing::info!(finished, executions_cut, "coordinator ended");
         DrainReport {
             finished,
             executions_cut,
         }
+    }
+}
+
+/// What spans say of the process.
+fn service() -> Service {
+    Service {
+        name: "toolwave-coordinator",
+        version: env!("CARGO_PKG_VERSION"),
+        instance: uuid::Uuid::new_v4().to_string(),
     }
 }
 

@@ -60,6 +60,12 @@ pub(crate) struct Flags {
     /// Threads that serve; 0: one where there are up to two cores, else one per core [default: 0].
     #[arg(long, value_name = "N", env = "TOOLWAVE_COORDINATOR_THREADS")]
     threads: Option<usize>,
+    /// OTLP receiver of traces, over gRPC, such as http://127.0.0.1:4317 [default: none].
+    #[arg(long, value_name = "URL", env = "TOOLWAVE_COORDINATOR_TRACES_ENDPOINT")]
+    traces_endpoint: Option<String>,
+    /// Share of executions that is traced where the client brings no trace, 0 to 1 [default: 0.01].
+    #[arg(long, value_name = "SHARE", env = "TOOLWAVE_COORDINATOR_TRACES_SAMPLE")]
+    traces_sample: Option<f64>,
     /// error, warn, info, debug, trace, or directives [default: info].
     #[arg(long, value_name = "LEVEL", env = "TOOLWAVE_COORDINATOR_LOG_LEVEL")]
     log_level: Option<String>,
@@ -113,6 +119,8 @@ impl Flags {
         set(self.worker_wait, &mut config.worker_wait);
         set(self.lease, &mut config.lease);
         set(self.threads, &mut config.threads);
+        set(self.traces_endpoint.map(Some), &mut config.traces.endpoint);
+        set(self.traces_sample, &mut config.traces.sample);
         set(self.log_level, &mut config.log.level);
         set(self.log_format, &mut config.log.format);
     }

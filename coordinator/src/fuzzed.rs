@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::codegen::{Body, Service as _, StdError, http};
 use toolwave_proto::v1::worker_service_server::SERVICE_NAME as WORKER_SERVICE;
+use toolwave_telemetry::traces::Tracer;
 
 pub use crate::worker::{
     frame::Frame,
@@ -41,7 +42,7 @@ impl Unlistened {
             first_execution: 1,
             seed: 1,
         };
-        let parts = assemble(config, chance, Audit::default());
+        let parts = assemble(config, chance, Audit::default(), Tracer::off());
         Self {
             executions: ExecutionServer::new(parts.executions, config.requests.max_request_bytes),
             handle: parts.handle,

@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use toolwave_scheduler::Scheduler;
+use toolwave_telemetry::traces::Tracer;
 use uuid::Uuid;
 
 use crate::{
@@ -61,6 +62,7 @@ pub(crate) fn assemble(
     config: &Config,
     chance: Chance,
     audit: Audit,
+    tracer: Tracer,
 ) -> Parts<impl Future<Output = ()> + use<>> {
     let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
     let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
@@ -105,6 +107,7 @@ pub(crate) fn assemble(
         payload_bytes.clone(),
         Resolving::start(&inputs, &declarations, attempt_timeout),
         audit,
+        tracer,
     )
     .counting(metrics.numbers().clone());
     Parts {

@@ -5,3 +5,4 @@
 pub mod admin;
 pub mod logs;
 pub mod metrics;
+pub mod traces;

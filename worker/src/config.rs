@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
 use toolwave_telemetry::logs::{BadFilter, EXPECTED, Logs};
+use toolwave_telemetry::traces::Settings;
 use toolwave_worker::{
     Tls,
     tools::{Allow, Builtin},
@@ -108,6 +109,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", env = "TOOLWAVE_WORKER_THREADS")]
     threads: Option<usize>,
 
+    /// OTLP receiver for the spans of tools that are called within a trace, over gRPC, such as http://127.0.0.1:4317
+    /// [default: none]
+    #[arg(long, value_name = "URL", env = "TOOLWAVE_WORKER_TRACES_ENDPOINT")]
+    traces_endpoint: Option<String>,
+
     /// How log lines look [default: text]
     #[arg(long, value_name = "FORMAT", env = "TOOLWAVE_WORKER_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -147,6 +153,7 @@ pub(crate) struct Config {
     pub(crate) max_result: u64,
     pub(crate) threads: usize,
     pub(crate) log: Log,
+    pub(crate) traces: Traces,
     /// Of [`toolwave_mounted::ToolsFile`]; in the file, relative to the file's folder.
     pub(crate) tools: Option<PathBuf>,
     pub(crate) builtin: Builtin,
@@ -189,6 +196,34 @@ pub(crate) struct Admin {
     pub(crate) listen: Option<SocketAddr>,
 }
 
+/// The table `traces`. Which executions are traced is decided before they come here.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Traces {
+    endpoint: Option<String>,
+    max_queued_spans: usize,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            endpoint: settings.endpoint,
+            max_queued_spans: settings.max_queued_spans,
+        }
+    }
+}
+
+impl Traces {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            endpoint: self.endpoint.clone(),
+            max_queued_spans: self.max_queued_spans,
+            ..Settings::default()
+        }
+    }
+}
+
 /// The table `log`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -212,6 +247,7 @@ impl Default for Config {
             max_result: DEFAULT_MAX_PAYLOAD,
             threads: 0,
             log: Log::default(),
+            traces: Traces::default(),
             tools: None,
             builtin: Builtin::default(),
         }
@@ -309,6 +345,10 @@ impl Config {
         set("--max-result", put(&mut self.max_result, arguments.max_result));
         set("--threads", put(&mut self.threads, arguments.threads));
         set("--tools", put(&mut self.tools, arguments.tools.map(Some)));
+        set(
+            "--traces-endpoint",
+            put(&mut self.traces.endpoint, arguments.traces_endpoint.map(Some)),
+        );
         set("--log-format", put(&mut self.log.format, arguments.log_format));
         set("--log-level", put(&mut self.log.level, arguments.log_level));
         set("--label", !arguments.labels.is_empty());
@@ -344,6 +384,9 @@ impl Config {
         }
         if let Err(BadFilter { directive }) = Logs::check(&self.log.level) {
             problems.push(origin.problem("log.level", format!("`{directive}` is no filter"), EXPECTED));
+        }
+        for wrong in self.traces.settings().check() {
+            problems.push(origin.problem(wrong.key, wrong.what, wrong.expected));
         }
     }
 }

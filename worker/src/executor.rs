@@ -16,7 +16,9 @@ use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 use toolwave_proto::v1::{self, AttemptRef};
+use toolwave_telemetry::traces::Tracer;
 use toolwave_tool::{CallContext, CallIdentity, Progress};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     arriving::{Arriving, ChunkError, Tombstones},
@@ -25,6 +27,7 @@ use crate::{
     convert,
     numbers::Numbers,
     running::Running,
+    traced::{self, Traced},
     unacknowledged::{End, Ended},
 };
 
@@ -38,6 +41,7 @@ pub(crate) struct Executor {
     arriving: FxHashMap<AttemptRef, Arriving>,
     tombstones: Tombstones,
     progress: mpsc::Sender<(AttemptRef, Progress)>,
+    tracer: Tracer,
     /// The process is to end.
     ending: bool,
     /// The operator wants no dispatch here.
@@ -75,6 +79,7 @@ impl Executor {
         max_parameters_bytes: u64,
         progress: mpsc::Sender<(AttemptRef, Progress)>,
         numbers: Arc<Numbers>,
+        tracer: Tracer,
     ) -> Self {
         Self {
             catalogue,
@@ -86,6 +91,7 @@ impl Executor {
             arriving: FxHashMap::default(),
             tombstones: Tombstones::default(),
             progress,
+            tracer,
             ending: false,
             operator_drains: false,
             fenced: false,
@@ -204,6 +210,13 @@ impl Executor {
             tool = dispatch.tool_name,
             "attempt begins"
         );
+        let traced = Traced::begin(&self.tracer, &dispatch, attempt.attempt, parameters.len());
+        let quick = hosted.quick;
+        let logs = if quick && traced.is_none() {
+            Span::none()
+        } else {
+            traced::log_span(&dispatch, attempt.attempt, traced.as_ref())
+        };
         let mut running = Running::begin(attempt, &dispatch, &hosted);
         let call = CallIdentity {
             execution_id: dispatch.execution_id,
@@ -212,15 +225,24 @@ impl Executor {
             idempotency_key: dispatch.idempotency_key,
         };
         let (deadline, cancelled) = (running.deadline(), running.cancelled.clone());
-        let context =
+        let mut context =
             CallContext::of_attempt(call, deadline, cancelled.clone(), attempt, self.progress.clone());
-        let quick = hosted.quick;
-        let performing = attempt::perform(hosted, parameters, context, cancelled, running.started);
+        if let Some(traced) = &traced {
+            let (parent, state) = (traced.context.traceparent(), traced.context.tracestate());
+            context = context.traced(parent.as_str(), state);
+        }
+        running.traced = traced.map(Box::new);
+        let performing =
+            attempt::perform(hosted, parameters, context, cancelled, running.started).instrument(logs);
         let task = if quick {
             match self.try_at_once(performing) {
                 AtOnce::Waits(task) => task,
-                AtOnce::Performed(performed) => return Accepted::Ended(running.ended(Ok(performed))),
-                AtOnce::Panicked(end) => return Accepted::Ended(running.ended_with(end)),
+                AtOnce::Performed(performed) => {
+                    return Accepted::Ended(self.told(running, |running| running.ended(Ok(performed))));
+                }
+                AtOnce::Panicked(end) => {
+                    return Accepted::Ended(self.told(running, |running| running.ended_with(end)));
+                }
             }
         } else {
             self.tasks.spawn(performing)
@@ -276,7 +298,19 @@ impl Executor {
             return None;
         }
         self.by_attempt.remove(&running.attempt);
-        Some(running.ended(joined.map(|(_, performed)| performed)))
+        Some(self.told(running, |running| {
+            running.ended(joined.map(|(_, performed)| performed))
+        }))
+    }
+
+    /// How an attempt ended, told to its trace too.
+    fn told(&self, mut running: Running, end: impl FnOnce(Running) -> Ended) -> Ended {
+        let traced = running.traced.take();
+        let ended = end(running);
+        if let Some(traced) = traced {
+            traced.ended(&self.tracer, &ended);
+        }
+        ended
     }
 
     /// Stops an attempt. `Some`: it ended at once, since it had not started; else its end comes when it has

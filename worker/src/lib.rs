@@ -19,12 +19,14 @@ mod running;
 mod service;
 mod session;
 pub mod tools;
+mod traced;
 mod unacknowledged;
 pub mod worker;
 
 pub use error::{BuildError, RunError};
 pub use toolwave_link::{Tls, TlsPart, TlsProblem};
 pub use toolwave_telemetry::logs::LogControl;
+pub use toolwave_telemetry::traces::Tracer;
 pub use toolwave_tool::{
     BlockingTool, CallContext, CallIdentity, Declaration, Effect, FunctionTool, Output, Parameters, Progress,
     Rate, RetryPolicy, Safety, SharedTool, Stopping, Tool, ToolError,

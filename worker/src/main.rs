@@ -8,6 +8,7 @@ use clap::Parser;
 use toolwave_config::{EXIT_BAD_CONFIGURATION, Problem, report};
 use toolwave_mounted::{Pinning, ToolsFile};
 use toolwave_telemetry::logs::{BadFilter, Format, LogControl, Logs};
+use toolwave_telemetry::traces::{Service, Settings, Tracer};
 use toolwave_worker::{
     BuildError, RunError, SharedTool, TlsProblem, Worker, WorkerBuilder,
     tools::{BUILTIN_NAMES, builtin_tools},
@@ -28,6 +29,7 @@ struct Prepared {
     builtin: Vec<SharedTool>,
     file: Option<ToolsFile>,
     log: Log,
+    traces: Settings,
     threads: usize,
 }
 
@@ -74,9 +76,10 @@ fn main() -> ExitCode {
         worker,
         builtin,
         file,
+        traces,
         ..
     } = prepared;
-    let hosted = hosting::host(worker.logs(logs), builtin, file);
+    let hosted = traced(worker.logs(logs), builtin, file, traces);
     // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to
     let ended = runtime.block_on(async { tokio::spawn(hosted).await });
     // a blocking tool that does not return must not hold up the end
@@ -106,6 +109,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// Hosts the tools; what is queued of spans is sent before the end, unless that is to be at once.
+async fn traced(
+    worker: WorkerBuilder,
+    builtin: Vec<SharedTool>,
+    file: Option<ToolsFile>,
+    traces: Settings,
+) -> Result<(), hosting::Failure> {
+    let service = Service {
+        name: "toolwave-worker",
+        version: env!("CARGO_PKG_VERSION"),
+        instance: format!("{:032x}", fastrand::u128(..)),
+    };
+    let (tracer, exporting) = Tracer::start(&traces, service).map_err(|wrong| {
+        hosting::Failure::Problems(vec![Problem::new(wrong.key, wrong.what, wrong.expected)])
+    })?;
+    let ended = hosting::host(worker.tracer(tracer), builtin, file).await;
+    if !matches!(ended, Err(hosting::Failure::Run(RunError::Interrupted { .. }))) {
+        exporting.shutdown().await;
+    }
+    ended
+}
+
 /// Everything that can be found wrong before the first connection is told at once.
 fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
     let (config, origin, mut problems) = Config::load(arguments)?;
@@ -130,6 +155,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
         return Err(problems);
     }
     let (log, threads) = (config.log.clone(), config.threads);
+    let traces = config.traces.settings();
     let mut worker = Worker::builder()
         .coordinator(config.coordinator)
         .tls(tls)
@@ -154,6 +180,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
         builtin,
         file: file.and_then(Result::ok),
         log,
+        traces,
         threads,
     })
 }

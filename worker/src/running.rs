@@ -15,6 +15,7 @@ use crate::{
     catalogue::Hosted,
     convert,
     numbers::ToolNumbers,
+    traced::Traced,
     unacknowledged::{End, Ended},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Running {
     pub(crate) task: Option<AbortHandle>,
     /// Its coordinator is gone: it keeps its slot until it has stopped, and nobody is told.
     pub(crate) orphaned: bool,
+    /// Where it is part of a trace.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 impl Running {
@@ -54,6 +57,7 @@ impl Running {
             cancelled: CancellationToken::new(),
             task: None,
             orphaned: false,
+            traced: None,
         }
     }
 

@@ -101,6 +101,7 @@ impl Service {
             settings.max_parameters_bytes,
             sender,
             numbers.clone(),
+            settings.tracer.clone(),
         );
         Self {
             settings,

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
 use toolwave_link::{Link, Tls};
 use toolwave_telemetry::logs::LogControl;
+use toolwave_telemetry::traces::Tracer;
 use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
@@ -47,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) drain_timeout: Duration,
     pub(crate) max_parameters_bytes: u64,
+    pub(crate) tracer: Tracer,
 }
 
 /// What is known of a worker from outside its loop.
@@ -105,6 +107,7 @@ impl Worker {
                 labels: BTreeMap::new(),
                 drain_timeout: DEFAULT_DRAIN_TIMEOUT,
                 max_parameters_bytes: DEFAULT_MAX_PAYLOAD,
+                tracer: Tracer::off(),
             },
             tools: Vec::new(),
             health: None,
@@ -271,6 +274,12 @@ impl WorkerBuilder {
     /// The logs of this program: whoever reaches the admin port from this host can change what is logged.
     pub fn logs(mut self, logs: LogControl) -> Self {
         self.logs = Some(logs);
+        self
+    }
+
+    /// Takes the spans of tools that are called within a trace.
+    pub fn tracer(mut self, tracer: Tracer) -> Self {
+        self.settings.tracer = tracer;
         self
     }
 

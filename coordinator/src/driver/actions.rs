@@ -135,10 +135,12 @@ impl Driver {
         entry.dispatches += 1;
         let (sequence, worker, limit) = (entry.dispatches, entry.worker, entry.max_parameters);
         let worker_name = entry.name.clone();
+        let now = self.clock.now;
         let Some(execution) = self.executions.get(attempt.call.execution) else {
             return;
         };
         let words = execution.words.clone();
+        let trace = execution.trace_of(attempt, now);
         let Some(call) = execution.calls.get_mut(attempt.call.index as usize) else {
             return;
         };
@@ -170,6 +172,7 @@ impl Driver {
                 timeout,
                 safe_to_repeat,
                 sequence,
+                trace,
             };
             self.directory.say(session, Outbound::Dispatch(assignment));
             return;

@@ -13,11 +13,12 @@ use std::{
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use toolwave_scheduler::{AttemptKey, CallKey, ExecutionKey, Time, WorkerKey};
+use toolwave_telemetry::traces::TraceContext;
 
 use super::{counting::Series, feed::FeedWriter, resolving::Asked};
 use crate::{
     execution::prepared::{CallFault, CallParameters, Detail, ExecutionNews},
-    observe::numbers::Ending,
+    observe::{numbers::Ending, traces::ExecutionSpans},
     tenants::Caller,
     worker::outbox::Words,
 };
@@ -47,6 +48,10 @@ pub(super) struct Execution {
     pub(super) detail: Detail,
     pub(super) accepted_at: Time,
     pub(super) caller: Caller,
+    /// Its own span where it is traced here, else what its client brought.
+    pub(super) trace: Option<Arc<TraceContext>>,
+    /// Where it is traced here.
+    pub(super) spans: Option<Box<ExecutionSpans>>,
     /// Bytes held for its tenant, where that is limited.
     pub(super) tenant_bytes: Option<Arc<AtomicU64>>,
     /// As far as its calls have ended.
@@ -235,6 +240,8 @@ impl Execution {
             detail,
             accepted_at,
             caller,
+            trace: None,
+            spans: None,
             tenant_bytes: None,
             ending: Ending::default(),
             news: Vec::new(),
@@ -246,6 +253,20 @@ impl Execution {
         all.fetch_add(bytes, Ordering::Relaxed);
         if let Some(tenant) = &self.tenant_bytes {
             tenant.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// W3C trace id of its trace, where that is recorded.
+    pub(super) fn trace_id(&self) -> Option<String> {
+        let trace = self.trace.as_ref().filter(|trace| trace.is_sampled())?;
+        Some(trace.trace_id())
+    }
+
+    /// What travels with an attempt that is about to be sent.
+    pub(super) fn trace_of(&mut self, attempt: AttemptKey, now: Time) -> Option<Arc<TraceContext>> {
+        match &mut self.spans {
+            Some(spans) => Some(spans.dispatched(attempt, now)),
+            None => self.trace.clone(),
         }
     }
 

@@ -17,6 +17,7 @@ mod sessions;
 mod telling;
 mod tenants;
 mod tools;
+mod traces;
 
 use std::{
     collections::VecDeque,
@@ -30,6 +31,7 @@ use tokio::{
     time::Instant,
 };
 use toolwave_scheduler::{Action, CancelReason, Event, ExecutionKey, Scheduler, SessionKey, Time};
+use toolwave_telemetry::traces::Tracer;
 
 use self::{
     counting::Counting,
@@ -91,6 +93,7 @@ pub(crate) struct Driver {
     dead: Vec<SessionKey>,
     admission: Admission,
     audit: Audit,
+    tracer: Tracer,
     /// For the audit; empty between rounds.
     records: Vec<Record>,
     counting: Counting,
@@ -126,6 +129,7 @@ impl Driver {
         payload_bytes: Arc<std::sync::atomic::AtomicU64>,
         resolving: Resolving,
         audit: Audit,
+        tracer: Tracer,
     ) -> Self {
         Self {
             scheduler,
@@ -142,6 +146,7 @@ impl Driver {
             dead: Vec::new(),
             admission: Admission::default(),
             audit,
+            tracer,
             records: Vec::new(),
             counting: Counting::new(Arc::new(Numbers::new())),
             catches_up_until: Time::ZERO,

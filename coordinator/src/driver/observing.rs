@@ -13,10 +13,13 @@ impl Driver {
     pub(super) fn observe_accepted(&mut self, execution: ExecutionKey) {
         self.count_accepted(execution);
         self.tell_accepted(execution);
+        self.trace_accepted(execution);
     }
 
     /// It was refused by the scheduler, and is about to go.
-    pub(super) fn observe_refused(&mut self, _execution: ExecutionKey, _refusal: Refusal) {}
+    pub(super) fn observe_refused(&mut self, execution: ExecutionKey, _refusal: Refusal) {
+        self.trace_refused(execution);
+    }
 
     /// The attempt is on its way to the worker of this session.
     pub(super) fn observe_dispatched(&mut self, session: SessionKey, attempt: AttemptKey) {
@@ -40,20 +43,17 @@ impl Driver {
     }
 
     /// A call ended, whose parameters were so large. Its execution can be looked up.
-    pub(super) fn observe_ended(
-        &mut self,
-        execution: ExecutionKey,
-        ended: &EndedCall,
-        _parameter_bytes: u64,
-    ) {
+    pub(super) fn observe_ended(&mut self, execution: ExecutionKey, ended: &EndedCall, parameter_bytes: u64) {
         self.count_ended(execution, ended);
         self.tell_ended(execution, ended);
+        self.trace_ended(execution, ended, parameter_bytes);
     }
 
     /// All its calls have ended; it is about to go.
     pub(super) fn observe_finished(&mut self, execution: ExecutionKey, duration: Duration) {
         self.count_finished(execution, duration);
         self.tell_finished(execution, duration);
+        self.trace_finished(execution);
     }
 
     /// A worker opened a session.

@@ -185,6 +185,7 @@ impl Driver {
         self.tenants.submitted(submitter.key);
         let mut execution = Execution::new(uuid, words, calls, feed, prepared.detail, now, caller);
         execution.count_for(submitter.payload_bytes);
+        self.trace(&mut execution);
         self.executions.insert(key, execution);
         self.handle(Event::Submit(Submission {
             execution: key,

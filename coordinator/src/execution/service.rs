@@ -147,6 +147,7 @@ impl Service {
             explain: false,
         };
         let caller = self.handle.caller(request.extensions());
+        let caller = caller.traced(request.metadata());
         Ok(self.run(request.into_inner(), circumstances, caller).await?)
     }
 
@@ -273,6 +274,7 @@ impl ExecutionService for Service {
             explain: false,
         };
         let caller = self.handle.caller(request.extensions());
+        let caller = caller.traced(request.metadata());
         let (source, answer) = self
             .begin(required(request.into_inner().execution)?, circumstances, caller)
             .await?;

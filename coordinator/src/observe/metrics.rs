@@ -124,7 +124,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_scrape_is_answered_although_the_driver_does_not_answer_and_readiness_says_when_it_is_gone() {
-        let parts = assemble(&Config::embedded(), Chance::draw(), Audit::default());
+        let parts = assemble(
+            &Config::embedded(),
+            Chance::draw(),
+            Audit::default(),
+            toolwave_telemetry::traces::Tracer::off(),
+        );
         let (handle, metrics) = (parts.handle.clone(), parts.handle.metrics().clone());
         assert_eq!(metrics.failing(&handle), ["starting"]);
         metrics.numbers().serving.set(1);

@@ -11,8 +11,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tonic::Extensions;
+use tonic::{Extensions, metadata::MetadataMap};
 use toolwave_scheduler::{CallRate, TenantLimit, TenantLimits};
+use toolwave_telemetry::traces::TraceContext;
 
 pub use bound::{Bound, Bytes, Rate};
 
@@ -94,6 +95,8 @@ pub(crate) struct Caller {
     pub(crate) client: Arc<Client>,
     pub(crate) allowance: Arc<Allowance>,
     pub(crate) peer: Option<SocketAddr>,
+    /// The client's trace, where it brought one.
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 // === impl Allowances ===
@@ -121,6 +124,7 @@ impl Allowances {
             allowance: self.of(&client.tenant).clone(),
             client,
             peer: peer(extensions),
+            trace: None,
         }
     }
 }
@@ -191,6 +195,12 @@ fn bound<T>(own: Option<Bound<T>>, default: Option<Bound<T>>) -> Option<T> {
 // === impl Caller ===
 
 impl Caller {
+    /// With the trace that the request's metadata carry.
+    pub(crate) fn traced(mut self, metadata: &MetadataMap) -> Self {
+        self.trace = TraceContext::of_metadata(metadata).map(Box::new);
+        self
+    }
+
     /// It may name the tool.
     pub(crate) fn may_name(&self, tool: &str) -> bool {
         self.client.tools.allow(tool)

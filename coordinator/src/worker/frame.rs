@@ -111,6 +111,9 @@ impl Assignment {
             + text_len(&self.words.execution_id)
             + text_len(&call.id)
             + number_len(10, self.sequence)
+            + self.trace.as_deref().map_or(0, |trace| {
+                text_len(&trace.traceparent()) + text_len(trace.tracestate())
+            })
     }
 
     fn put(&self, buffer: &mut impl BufMut) {
@@ -128,6 +131,10 @@ impl Assignment {
         put_bytes(8, self.words.execution_id.as_bytes(), buffer);
         put_bytes(9, call.id.as_bytes(), buffer);
         put_number(10, self.sequence, buffer);
+        if let Some(trace) = &self.trace {
+            put_bytes(11, trace.traceparent().as_bytes(), buffer);
+            put_bytes(12, trace.tracestate().as_bytes(), buffer);
+        }
     }
 }
 
@@ -192,6 +199,7 @@ mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
     use toolwave_scheduler::{AttemptKey, CallKey, ExecutionKey};
+    use toolwave_telemetry::traces::TraceContext;
 
     use super::*;
     use crate::worker::outbox::{CallWords, Words};
@@ -201,7 +209,8 @@ mod tests {
         let texts = (".{0,40}", ".{0,200}", ".{0,40}", ".{0,40}");
         let sizes = prop_oneof![0..300_usize, PIECE_BYTES - 2..PIECE_BYTES + 3];
         let timeout = (0..u64::from(u32::MAX), 0..1_000_000_000_u32);
-        (numbers, texts, sizes, timeout).prop_map(|(numbers, texts, size, timeout)| {
+        let trace = prop::option::of((1..u128::MAX, 1..u64::MAX, 0..2_u8, "[a-z]{0,20}"));
+        (numbers, texts, sizes, timeout, trace).prop_map(|(numbers, texts, size, timeout, trace)| {
             let (execution, index, number, sequence, safe_to_repeat) = numbers;
             let call = || CallWords {
                 id: texts.0.as_str().into(),
@@ -224,6 +233,10 @@ mod tests {
                 timeout: Duration::new(timeout.0, timeout.1),
                 safe_to_repeat,
                 sequence,
+                trace: trace.and_then(|(trace, span, flags, state)| {
+                    let text = format!("00-{trace:032x}-{span:016x}-{flags:02x}");
+                    TraceContext::parse(&text, &format!("a={state}")).map(Arc::new)
+                }),
             }
         })
     }
@@ -250,7 +263,14 @@ mod tests {
             execution_id: assignment.words.execution_id.to_string(),
             call_id: call.id.to_string(),
             sequence: assignment.sequence,
-            ..v1::Dispatch::default()
+            traceparent: assignment
+                .trace
+                .as_ref()
+                .map_or_else(String::new, |trace| trace.traceparent().to_string()),
+            tracestate: assignment
+                .trace
+                .as_ref()
+                .map_or_else(String::new, |trace| trace.tracestate().to_owned()),
         }
     }
 

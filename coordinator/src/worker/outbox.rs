@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use toolwave_proto::v1;
 use toolwave_scheduler::AttemptKey;
+use toolwave_telemetry::traces::TraceContext;
 
 use super::{convert, fault::SessionFault, frame::Frame};
 use crate::error::status;
@@ -63,6 +64,8 @@ pub struct Assignment {
     pub safe_to_repeat: bool,
     /// Among the dispatches of the session, from 1.
     pub sequence: u64,
+    /// Of the attempt.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 /// The texts of an execution that travel with its attempts.

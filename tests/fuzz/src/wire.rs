@@ -88,6 +88,7 @@ fn assignment(from: &mut draw::Bytes<'_>, words: &Arc<Words>) -> Assignment {
         timeout: duration(from),
         safe_to_repeat: draw::one_in(from, 2),
         sequence: draw::edge(from),
+        trace: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
@@ -22,6 +22,20 @@ const RESERVED: [&str; 13] = [
     "proxy-connection",
     "http2-settings",
 ];
+
+/// Adds the trace that a request is part of, unless the headers name one. It follows no redirect to another origin.
+pub fn trace(headers: &mut HeaderMap, traceparent: Option<&str>, tracestate: Option<&str>) {
+    if headers.contains_key("traceparent") {
+        return;
+    }
+    let Some(Ok(parent)) = traceparent.map(HeaderValue::from_str) else {
+        return;
+    };
+    headers.insert("traceparent", parent);
+    if let Some(Ok(state)) = tracestate.map(HeaderValue::from_str) {
+        headers.insert("tracestate", state);
+    }
+}
 
 /// True for headers that belong to the transport; `name` in lower case.
 #[must_use]

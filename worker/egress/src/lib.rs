@@ -14,7 +14,7 @@ mod spelling;
 
 pub use client::{Lookup, client, system_lookup};
 pub use exchange::{Body, Exchange, Failure, Request, read_body};
-pub use headers::{is_json, is_reserved, retry_after};
+pub use headers::{is_json, is_reserved, retry_after, trace};
 pub use policy::{Denied, EntryError, Policy, Redirects, Service};
 pub use range::Range;
 pub use spelling::{Misspelled, url};

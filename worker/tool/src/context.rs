@@ -13,6 +13,14 @@ pub struct CallContext {
     deadline: Instant,
     cancelled: CancellationToken,
     progress: ProgressSink,
+    trace: Option<Arc<Trace>>,
+}
+
+/// The trace that a call is part of, for what its tool calls.
+#[derive(Debug)]
+struct Trace {
+    parent: Box<str>,
+    state: Box<str>,
 }
 
 /// Which attempt of which call.
@@ -61,6 +69,7 @@ impl CallContext {
             deadline,
             cancelled,
             progress,
+            trace: None,
         }
     }
 
@@ -79,7 +88,31 @@ impl CallContext {
             deadline,
             cancelled,
             progress: ProgressSink::Worker(attempt, progress),
+            trace: None,
         }
+    }
+
+    /// As part of a trace: `traceparent` and `tracestate` as W3C Trace Context has them, the second empty where there
+    /// is none.
+    #[must_use]
+    pub fn traced(mut self, traceparent: &str, tracestate: &str) -> Self {
+        let (parent, state) = (traceparent.into(), tracestate.into());
+        self.trace = Some(Arc::new(Trace { parent, state }));
+        self
+    }
+
+    /// Hand it on to what you call, in the header of this name, so that it appears in the caller's trace. `None`: the
+    /// call is part of no trace.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.trace.as_deref().map(|trace| &*trace.parent)
+    }
+
+    /// Goes with [`traceparent`](Self::traceparent); `None` where there is nothing to hand on.
+    #[must_use]
+    pub fn tracestate(&self) -> Option<&str> {
+        let state = self.trace.as_deref().map(|trace| &*trace.state);
+        state.filter(|state| !state.is_empty())
     }
 
     /// Which attempt of which call.

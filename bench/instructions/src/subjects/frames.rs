@@ -58,6 +58,7 @@ fn assignment(call: u32, words: &Arc<Words>) -> Assignment {
         timeout: Duration::from_secs(30),
         safe_to_repeat: true,
         sequence: 6400 + u64::from(call),
+        trace: None,
     }
 }
 

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from typing_extensions import Self, Unpack
 
-from toolwave import _calls, _results
+from toolwave import _calls, _results, _trace
 from toolwave._channel import DEFAULT_ADDRESS, Options, Tls, Token, check_token, route
 from toolwave._errors import from_rpc
 from toolwave._proto import execution_pb2 as pb
@@ -79,9 +79,13 @@ class AsyncClient:
             )
         return self._methods
 
-    async def _call(self, method: str, request: Any, timeout: float | None = None) -> Any:
+    async def _call(
+        self, method: str, request: Any, timeout: float | None = None, traceparent: str | None = None
+    ) -> Any:
         try:
-            return await self._opened()[method](request, timeout=timeout, metadata=self._token.metadata())
+            return await self._opened()[method](
+                request, timeout=timeout, metadata=_trace.metadata(self._token.metadata(), traceparent)
+            )
         except grpc.RpcError as error:
             raise from_rpc(error) from None
 
@@ -96,7 +100,9 @@ class AsyncClient:
         Trouble of one call is in its result; an error is raised where the request is wrong as a whole.
         """
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        answer: pb.ExecuteParallelResponse = await self._call("execute", request, _calls.rpc_deadline(request))
+        answer: pb.ExecuteParallelResponse = await self._call(
+            "execute", request, _calls.rpc_deadline(request), options.get("traceparent")
+        )
         return [_results.result(each) for each in answer.results]
 
     async def execute(
@@ -107,7 +113,9 @@ class AsyncClient:
     ) -> Execution:
         """The same, with the execution's summary."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        return _results.execution(await self._call("execute", request, _calls.rpc_deadline(request)))
+        return _results.execution(
+            await self._call("execute", request, _calls.rpc_deadline(request), options.get("traceparent"))
+        )
 
     async def stream(
         self,
@@ -123,7 +131,7 @@ class AsyncClient:
         call = self._opened()["stream"](
             pb.ExecuteParallelStreamRequest(execution=request),
             timeout=_calls.rpc_deadline(request),
-            metadata=self._token.metadata(),
+            metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
         )
         try:
             while True:

@@ -55,6 +55,7 @@ class ExecutionOptions(TypedDict, total=False):
     on_failure: OnFailure | None
     idempotency_key: str | None
     retry: RetryPolicy | None
+    traceparent: str | None
 
 
 def execution_request(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import grpc
 from typing_extensions import Self, Unpack
 
-from toolwave import _calls, _results
+from toolwave import _calls, _results, _trace
 from toolwave._channel import DEFAULT_ADDRESS, Options, Tls, Token, check_token, route
 from toolwave._errors import from_rpc
 from toolwave._proto import execution_pb2 as pb
@@ -63,8 +63,10 @@ class Client:
         """Closes the connection; executions that are waited for are cancelled."""
         self._channel.close()
 
-    def _call(self, method: str, request: Any, timeout: float | None = None) -> Any:
-        call = self._methods[method].future(request, timeout=timeout, metadata=self._token.metadata())
+    def _call(self, method: str, request: Any, timeout: float | None = None, traceparent: str | None = None) -> Any:
+        call = self._methods[method].future(
+            request, timeout=timeout, metadata=_trace.metadata(self._token.metadata(), traceparent)
+        )
         try:
             return call.result()
         except grpc.RpcError as error:
@@ -83,7 +85,9 @@ class Client:
     ) -> list[ToolResult]:
         """Runs the calls and returns one result for each, in their order."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        answer: pb.ExecuteParallelResponse = self._call("execute", request, _calls.rpc_deadline(request))
+        answer: pb.ExecuteParallelResponse = self._call(
+            "execute", request, _calls.rpc_deadline(request), options.get("traceparent")
+        )
         return [_results.result(each) for each in answer.results]
 
     def execute(
@@ -94,7 +98,9 @@ class Client:
     ) -> Execution:
         """The same, with the execution's summary."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        return _results.execution(self._call("execute", request, _calls.rpc_deadline(request)))
+        return _results.execution(
+            self._call("execute", request, _calls.rpc_deadline(request), options.get("traceparent"))
+        )
 
     def stream(
         self,
@@ -107,7 +113,7 @@ class Client:
         call = self._stream(
             pb.ExecuteParallelStreamRequest(execution=request),
             timeout=_calls.rpc_deadline(request),
-            metadata=self._token.metadata(),
+            metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
         )
         try:
             for message in call:

@@ -25,6 +25,8 @@ class Context:
         "execution_id",
         "idempotency_key",
         "tool_name",
+        "traceparent",
+        "tracestate",
     )
 
     def __init__(
@@ -36,6 +38,8 @@ class Context:
         attempt: int = 1,
         idempotency_key: str = "",
         deadline: float = float("inf"),
+        traceparent: str = "",
+        tracestate: str = "",
         progress: ProgressSink | None = None,
     ) -> None:
         self.tool_name = tool_name
@@ -47,6 +51,10 @@ class Context:
         """The same for every attempt of the call: hand it on to what you call. Empty: none."""
         self.deadline = deadline
         """When the attempt times out, as `time.monotonic()` tells the time."""
+        self.traceparent = traceparent
+        """The trace that the call is part of, as W3C Trace Context has it: hand it on to what you call. Empty: none."""
+        self.tracestate = tracestate
+        """Goes with `traceparent`."""
         self._progress = progress
         self._cancelled = False
         self._event: threading.Event | None = None

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -47,6 +47,18 @@ impl Environment {
                 all.extend(env::vars_os().filter(|(name, _)| !is_ours(name)));
             } else if let Some(value) = env::var_os(name) {
                 all.insert(name.into(), value);
+            }
+        }
+        let trace = [
+            ("TRACEPARENT", context.traceparent()),
+            ("TRACESTATE", context.tracestate()),
+        ];
+        for (name, value) in trace {
+            if let Some(value) = value {
+                all.insert(name.into(), value.into());
+            } else if context.traceparent().is_some() {
+                // The worker's own goes with no other parent.
+                all.remove(OsStr::new(name));
             }
         }
         let mut secrets = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::Value;
-use toolwave_egress::{Exchange, Request};
+use toolwave_egress::{Exchange, Request, trace};
 use toolwave_tool::{CallContext, Declaration, Output, Parameters, Tool, ToolError};
 
 use super::{
@@ -79,6 +79,7 @@ impl HttpTool {
             .parts
             .headers
             .fill(filling, secrets, context.idempotency_key())?;
+        trace(&mut headers, context.traceparent(), context.tracestate());
         let body = match &self.parts.body {
             None => None,
             Some(content) => {

@@ -30,6 +30,9 @@ const MAX_PAGES: usize = 1_000;
 const MAX_TOOLS: usize = 10_000;
 /// Where the idempotency key stands in a call's `_meta`.
 const IDEMPOTENCY_KEY: &str = "io.toolwave/idempotencyKey";
+/// Where its trace does: the names are MCP's.
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 
 /// A server that has answered.
 #[derive(Debug)]
@@ -79,11 +82,8 @@ impl Connection {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let mut options = PeerRequestOptions::no_options();
-        if !context.idempotency_key().is_empty() {
-            let mut meta = RequestMetaObject::new();
-            meta.0
-                .0
-                .insert(IDEMPOTENCY_KEY.to_owned(), context.idempotency_key().into());
+        let meta = meta(context);
+        if !meta.0.0.is_empty() {
             options = options.with_meta(meta);
         }
         let sent = tokio::select! {
@@ -253,4 +253,20 @@ fn reason(error: &ServiceError) -> String {
         ServiceError::TransportSend(error) => http::reason(error.error.as_ref()),
         error => error.to_string(),
     }
+}
+
+/// What a server is told beside the arguments.
+fn meta(context: &CallContext) -> RequestMetaObject {
+    let mut meta = RequestMetaObject::new();
+    let key = Some(context.idempotency_key()).filter(|key| !key.is_empty());
+    for (name, value) in [
+        (IDEMPOTENCY_KEY, key),
+        (TRACEPARENT, context.traceparent()),
+        (TRACESTATE, context.tracestate()),
+    ] {
+        if let Some(value) = value {
+            meta.0.0.insert(name.to_owned(), value.into());
+        }
+    }
+    meta
 }

@@ -25,7 +25,7 @@ mod tests;
 use answer::Answer;
 use exchange::{MAX_REDIRECTS, Plan, exchange, misspelled, run};
 use headers::headers;
-use toolwave_egress::{Exchange, Lookup, Request, url};
+use toolwave_egress::{Exchange, Lookup, Request, trace, url};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 const DEFAULT_RESPONSE_BYTES: u64 = 256 << 10;
@@ -244,6 +244,7 @@ impl Limits {
             })?;
             headers.entry("idempotency-key").or_insert(value);
         }
+        trace(&mut headers, context.traceparent(), context.tracestate());
         Ok(Plan {
             request: Request {
                 url: url(&parameters.url).map_err(|error| misspelled(&error))?,

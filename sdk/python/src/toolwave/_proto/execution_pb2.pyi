@@ -45,6 +45,20 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_UNAVAILABLE: _ClassVar[Outcome]
     OUTCOME_UNKNOWN: _ClassVar[Outcome]
 
+class WaitReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WAIT_REASON_UNSPECIFIED: _ClassVar[WaitReason]
+    WAIT_REASON_NO_WORKER: _ClassVar[WaitReason]
+    WAIT_REASON_SLOTS: _ClassVar[WaitReason]
+    WAIT_REASON_COORDINATOR_LIMIT: _ClassVar[WaitReason]
+    WAIT_REASON_EXECUTION_LIMIT: _ClassVar[WaitReason]
+    WAIT_REASON_TENANT_LIMIT: _ClassVar[WaitReason]
+    WAIT_REASON_TOOL_LIMIT: _ClassVar[WaitReason]
+    WAIT_REASON_TOOL_RATE: _ClassVar[WaitReason]
+    WAIT_REASON_TOOL_WORKER_LIMIT: _ClassVar[WaitReason]
+    WAIT_REASON_BACKOFF: _ClassVar[WaitReason]
+    WAIT_REASON_TURN: _ClassVar[WaitReason]
+
 class EdgeOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EDGE_ORIGIN_UNSPECIFIED: _ClassVar[EdgeOrigin]
@@ -70,6 +84,17 @@ OUTCOME_CANCELLED: Outcome
 OUTCOME_SKIPPED: Outcome
 OUTCOME_UNAVAILABLE: Outcome
 OUTCOME_UNKNOWN: Outcome
+WAIT_REASON_UNSPECIFIED: WaitReason
+WAIT_REASON_NO_WORKER: WaitReason
+WAIT_REASON_SLOTS: WaitReason
+WAIT_REASON_COORDINATOR_LIMIT: WaitReason
+WAIT_REASON_EXECUTION_LIMIT: WaitReason
+WAIT_REASON_TENANT_LIMIT: WaitReason
+WAIT_REASON_TOOL_LIMIT: WaitReason
+WAIT_REASON_TOOL_RATE: WaitReason
+WAIT_REASON_TOOL_WORKER_LIMIT: WaitReason
+WAIT_REASON_BACKOFF: WaitReason
+WAIT_REASON_TURN: WaitReason
 EDGE_ORIGIN_UNSPECIFIED: EdgeOrigin
 EDGE_ORIGIN_REFERENCE: EdgeOrigin
 EDGE_ORIGIN_DEPENDS_ON: EdgeOrigin
@@ -188,23 +213,25 @@ class ParameterViolation(_message.Message):
     def __init__(self, path: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
 
 class Attempt(_message.Message):
-    __slots__ = ("number", "worker", "started_at", "ended_at", "failure", "late")
+    __slots__ = ("number", "worker", "started_at", "ended_at", "failure", "late", "dispatched_at")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     ENDED_AT_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
+    DISPATCHED_AT_FIELD_NUMBER: _ClassVar[int]
     number: int
     worker: str
     started_at: _timestamp_pb2.Timestamp
     ended_at: _timestamp_pb2.Timestamp
     failure: CallError
     late: bool
-    def __init__(self, number: _Optional[int] = ..., worker: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure: _Optional[_Union[CallError, _Mapping]] = ..., late: _Optional[bool] = ...) -> None: ...
+    dispatched_at: _timestamp_pb2.Timestamp
+    def __init__(self, number: _Optional[int] = ..., worker: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure: _Optional[_Union[CallError, _Mapping]] = ..., late: _Optional[bool] = ..., dispatched_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ExecutionSummary(_message.Message):
-    __slots__ = ("execution_id", "calls", "waves", "outcomes", "duration", "sequential_duration", "attempts")
+    __slots__ = ("execution_id", "calls", "waves", "outcomes", "duration", "sequential_duration", "attempts", "analysis")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     WAVES_FIELD_NUMBER: _ClassVar[int]
@@ -212,6 +239,7 @@ class ExecutionSummary(_message.Message):
     DURATION_FIELD_NUMBER: _ClassVar[int]
     SEQUENTIAL_DURATION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
     execution_id: str
     calls: int
     waves: int
@@ -219,7 +247,40 @@ class ExecutionSummary(_message.Message):
     duration: _duration_pb2.Duration
     sequential_duration: _duration_pb2.Duration
     attempts: int
-    def __init__(self, execution_id: _Optional[str] = ..., calls: _Optional[int] = ..., waves: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[OutcomeCount, _Mapping]]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., sequential_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+    analysis: ExecutionAnalysis
+    def __init__(self, execution_id: _Optional[str] = ..., calls: _Optional[int] = ..., waves: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[OutcomeCount, _Mapping]]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., sequential_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., attempts: _Optional[int] = ..., analysis: _Optional[_Union[ExecutionAnalysis, _Mapping]] = ...) -> None: ...
+
+class ExecutionAnalysis(_message.Message):
+    __slots__ = ("critical_path", "critical_path_execution", "waits", "retries", "retry_time", "lower_bound", "peak_in_flight", "saved_by_one_more_slot")
+    CRITICAL_PATH_FIELD_NUMBER: _ClassVar[int]
+    CRITICAL_PATH_EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    RETRY_TIME_FIELD_NUMBER: _ClassVar[int]
+    LOWER_BOUND_FIELD_NUMBER: _ClassVar[int]
+    PEAK_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    SAVED_BY_ONE_MORE_SLOT_FIELD_NUMBER: _ClassVar[int]
+    critical_path: _containers.RepeatedScalarFieldContainer[int]
+    critical_path_execution: _duration_pb2.Duration
+    waits: _containers.RepeatedCompositeFieldContainer[Wait]
+    retries: int
+    retry_time: _duration_pb2.Duration
+    lower_bound: _duration_pb2.Duration
+    peak_in_flight: int
+    saved_by_one_more_slot: _duration_pb2.Duration
+    def __init__(self, critical_path: _Optional[_Iterable[int]] = ..., critical_path_execution: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., waits: _Optional[_Iterable[_Union[Wait, _Mapping]]] = ..., retries: _Optional[int] = ..., retry_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., lower_bound: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., peak_in_flight: _Optional[int] = ..., saved_by_one_more_slot: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Wait(_message.Message):
+    __slots__ = ("reason", "subject", "time", "calls")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    reason: WaitReason
+    subject: str
+    time: _duration_pb2.Duration
+    calls: int
+    def __init__(self, reason: _Optional[_Union[WaitReason, str]] = ..., subject: _Optional[str] = ..., time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., calls: _Optional[int] = ...) -> None: ...
 
 class OutcomeCount(_message.Message):
     __slots__ = ("outcome", "count")

@@ -32,7 +32,7 @@ ATTEMPT_FAILURE_KIND_RESULT_TOO_LARGE: AttemptFailureKind
 ATTEMPT_FAILURE_KIND_FENCED: AttemptFailureKind
 
 class OpenSessionRequest(_message.Message):
-    __slots__ = ("register", "started", "progress", "results", "chunks", "heartbeat", "tools_changed", "draining", "goodbye")
+    __slots__ = ("register", "started", "progress", "results", "chunks", "heartbeat", "tools_changed", "draining", "goodbye", "slots_changed")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class OpenSessionRequest(_message.Message):
     TOOLS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     register: Register
     started: _containers.RepeatedCompositeFieldContainer[AttemptRef]
     progress: _containers.RepeatedCompositeFieldContainer[ProgressReport]
@@ -51,10 +52,11 @@ class OpenSessionRequest(_message.Message):
     tools_changed: ToolsChanged
     draining: Draining
     goodbye: Goodbye
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., started: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., progress: _Optional[_Iterable[_Union[ProgressReport, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[AttemptReport, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PayloadChunk, _Mapping]]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., tools_changed: _Optional[_Union[ToolsChanged, _Mapping]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ...) -> None: ...
+    slots_changed: SlotsChanged
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., started: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., progress: _Optional[_Iterable[_Union[ProgressReport, _Mapping]]] = ..., results: _Optional[_Iterable[_Union[AttemptReport, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PayloadChunk, _Mapping]]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., tools_changed: _Optional[_Union[ToolsChanged, _Mapping]] = ..., draining: _Optional[_Union[Draining, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., slots_changed: _Optional[_Union[SlotsChanged, _Mapping]] = ...) -> None: ...
 
 class OpenSessionResponse(_message.Message):
-    __slots__ = ("registered", "dispatches", "chunks", "aborts", "acknowledged_results", "heartbeat_answer", "shutdown", "set_draining")
+    __slots__ = ("registered", "dispatches", "chunks", "aborts", "acknowledged_results", "heartbeat_answer", "shutdown", "set_draining", "coordinators")
     REGISTERED_FIELD_NUMBER: _ClassVar[int]
     DISPATCHES_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +65,7 @@ class OpenSessionResponse(_message.Message):
     HEARTBEAT_ANSWER_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
     SET_DRAINING_FIELD_NUMBER: _ClassVar[int]
+    COORDINATORS_FIELD_NUMBER: _ClassVar[int]
     registered: Registered
     dispatches: _containers.RepeatedCompositeFieldContainer[Dispatch]
     chunks: _containers.RepeatedCompositeFieldContainer[PayloadChunk]
@@ -71,7 +74,8 @@ class OpenSessionResponse(_message.Message):
     heartbeat_answer: int
     shutdown: Shutdown
     set_draining: SetDraining
-    def __init__(self, registered: _Optional[_Union[Registered, _Mapping]] = ..., dispatches: _Optional[_Iterable[_Union[Dispatch, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PayloadChunk, _Mapping]]] = ..., aborts: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., acknowledged_results: _Optional[int] = ..., heartbeat_answer: _Optional[int] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ..., set_draining: _Optional[_Union[SetDraining, _Mapping]] = ...) -> None: ...
+    coordinators: Coordinators
+    def __init__(self, registered: _Optional[_Union[Registered, _Mapping]] = ..., dispatches: _Optional[_Iterable[_Union[Dispatch, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PayloadChunk, _Mapping]]] = ..., aborts: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., acknowledged_results: _Optional[int] = ..., heartbeat_answer: _Optional[int] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ..., set_draining: _Optional[_Union[SetDraining, _Mapping]] = ..., coordinators: _Optional[_Union[Coordinators, _Mapping]] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("worker", "instance_id", "min_protocol", "max_protocol", "build", "slots", "labels", "tools", "coordinator_id", "in_flight", "draining", "max_message_bytes", "max_parameters_bytes")
@@ -141,7 +145,7 @@ class AttemptRef(_message.Message):
     def __init__(self, execution: _Optional[int] = ..., call_index: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class Dispatch(_message.Message):
-    __slots__ = ("attempt", "tool_name", "parameters_json", "parameters_size", "timeout", "idempotency_key", "safe_to_repeat", "execution_id", "call_id", "sequence")
+    __slots__ = ("attempt", "tool_name", "parameters_json", "parameters_size", "timeout", "idempotency_key", "safe_to_repeat", "execution_id", "call_id", "sequence", "traceparent", "tracestate")
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     TOOL_NAME_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +156,8 @@ class Dispatch(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    TRACESTATE_FIELD_NUMBER: _ClassVar[int]
     attempt: AttemptRef
     tool_name: str
     parameters_json: bytes
@@ -162,7 +168,9 @@ class Dispatch(_message.Message):
     execution_id: str
     call_id: str
     sequence: int
-    def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., tool_name: _Optional[str] = ..., parameters_json: _Optional[bytes] = ..., parameters_size: _Optional[int] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., safe_to_repeat: _Optional[bool] = ..., execution_id: _Optional[str] = ..., call_id: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+    traceparent: str
+    tracestate: str
+    def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., tool_name: _Optional[str] = ..., parameters_json: _Optional[bytes] = ..., parameters_size: _Optional[int] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., safe_to_repeat: _Optional[bool] = ..., execution_id: _Optional[str] = ..., call_id: _Optional[str] = ..., sequence: _Optional[int] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ...) -> None: ...
 
 class PayloadChunk(_message.Message):
     __slots__ = ("attempt", "offset", "data")
@@ -255,3 +263,15 @@ class SetDraining(_message.Message):
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     draining: bool
     def __init__(self, draining: _Optional[bool] = ...) -> None: ...
+
+class SlotsChanged(_message.Message):
+    __slots__ = ("slots",)
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    slots: int
+    def __init__(self, slots: _Optional[int] = ...) -> None: ...
+
+class Coordinators(_message.Message):
+    __slots__ = ("addresses",)
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...

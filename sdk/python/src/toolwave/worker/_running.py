@@ -70,6 +70,8 @@ class Running:
                 attempt=key[2],
                 idempotency_key=dispatch.idempotency_key,
                 deadline=self.started + self.timeout,
+                traceparent=dispatch.traceparent,
+                tracestate=dispatch.tracestate,
                 progress=lambda fraction, message: progress(key, fraction, message),
             )
 
