@@ -5,14 +5,15 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use toolwave_telemetry::admin::AdminPort;
+use toolwave_telemetry::{admin::AdminPort, logs::LogControl};
 
 use crate::{
-    admin::{self, Admin},
+    admin::{self, Admin, http::Extras},
     audit::{Audit, Event, Writer},
     config::{Config, Wrong},
     handle::Handle,
     identity::Identities,
+    observe::metrics::Metrics,
     parts::{Chance, assemble},
     server::{Entrance, STOP_AT_LEAST, STOP_WITHIN, Services, Serving, stream},
 };
@@ -34,7 +35,7 @@ pub struct Coordinator {
     drain_timeout: Duration,
     admin_address: Option<SocketAddr>,
     /// Serves probes until the end.
-    admin: Option<AbortOnDropHandle<io::Result<()>>>,
+    admin: Option<AbortOnDropHandle<()>>,
     /// Last, so that what the others record at their end is written.
     auditor: Writer,
 }
@@ -106,7 +107,21 @@ impl Coordinator {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         check(&config)?;
         let entrances = Entrance::bind(&config).await?;
-        Self::serve(config, entrances).await
+        Self::serve(config, entrances, Extras::default()).await
+    }
+
+    /// The same, as the program whose logs these are: operators can change what is logged.
+    ///
+    /// # Errors
+    /// As [`Coordinator::start`].
+    pub async fn start_logged(config: Config, logs: LogControl) -> Result<Self, StartError> {
+        check(&config)?;
+        let entrances = Entrance::bind(&config).await?;
+        let extras = Extras {
+            logs: Some(logs),
+            ..Extras::default()
+        };
+        Self::serve(config, entrances, extras).await
     }
 
     /// Serves what is accepted elsewhere, such as on a simulated network: streams of bytes, each with the address
@@ -124,10 +139,10 @@ impl Coordinator {
     {
         check(&config)?;
         let entrance = Entrance::elsewhere(&config, stream::of_others(incoming))?;
-        Self::serve(config, vec![entrance]).await
+        Self::serve(config, vec![entrance], Extras::default()).await
     }
 
-    async fn serve(config: Config, entrances: Vec<Entrance>) -> Result<Self, StartError> {
+    async fn serve(config: Config, entrances: Vec<Entrance>, extras: Extras) -> Result<Self, StartError> {
         let admin = match config.admin.listen {
             Some(listen) => Some(
                 AdminPort::bind(listen)
@@ -143,11 +158,20 @@ impl Coordinator {
         let parts = assemble(&config, Chance::draw(), audit.clone());
         let handle = parts.handle;
         let identities = Arc::new(Identities::start(&config, audit.clone()).map_err(first_problem)?);
+        let admin_address = admin.as_ref().map(AdminPort::address);
+        // From here on, so that probes hear that it starts.
+        let admin = admin.map(|port| {
+            tracing::info!(address = %port.address(), "admin port open");
+            let guard = admin::http::guard(identities.clone());
+            let routes = admin::http::routes(&handle, guard, extras);
+            AbortOnDropHandle::new(tokio::spawn(port.serve(routes)))
+        });
         let services = Services {
             identities: identities.clone(),
             executions: parts.executions,
             sessions: parts.sessions,
             admin: Admin(handle.clone()),
+            metrics: handle.metrics().clone(),
         };
         let serving = Serving::start(&config, services, entrances).await?;
         let run = parts.run;
@@ -158,11 +182,7 @@ impl Coordinator {
             health.not_serving().await;
             ended.map_or_else(|error| error.to_string(), |()| "it was stopped".to_owned())
         }));
-        let admin_address = admin.as_ref().map(AdminPort::address);
-        let admin = admin.map(|port| {
-            tracing::info!(address = %port.address(), "admin port open");
-            AbortOnDropHandle::new(tokio::spawn(port.serve(admin::http::routes(handle.clone()))))
-        });
+        handle.metrics().numbers().serving.set(1);
         audit.record(|| Event::CoordinatorStarted {
             address: serving.address().into(),
         });
@@ -183,6 +203,12 @@ impl Coordinator {
     #[cfg(test)]
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.handle.metrics().clone()
     }
 
     /// Where clients come in.
@@ -216,6 +242,7 @@ impl Coordinator {
     /// it cannot answer at all. Never hangs.
     pub async fn shutdown(mut self) -> DrainReport {
         let asked_at = tokio::time::Instant::now();
+        self.handle.metrics().numbers().draining.set(1);
         self.serving.health().not_serving().await;
         let drained = self.handle.drain(RECONNECT_AFTER);
         let finished = tokio::time::timeout(self.drain_timeout, drained).await.is_ok();

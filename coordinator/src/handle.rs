@@ -26,6 +26,7 @@ use crate::{
         limits::RequestLimits,
         prepared::{ExecutionNews, PreparedExecution},
     },
+    observe::{load::Load, metrics::Metrics},
     tenants::{Allowances, Caller, Quota},
     worker::declarations::Declarations,
 };
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) allowances: Allowances,
     /// Where what happens at the edge is recorded.
     pub(crate) audit: Audit,
+    /// Where it is counted.
+    pub(crate) metrics: Metrics,
 }
 
 /// An accepted execution, watched. Dropped before its end, it cancels the execution: its client is gone.
@@ -160,6 +163,26 @@ impl Handle {
     /// Where what happens at the edge is recorded.
     pub(crate) fn audit(&self) -> &Audit {
         &self.shared.audit
+    }
+
+    /// Where what happens at the edge is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Bytes of parameters and results that are held.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        self.shared.payload_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The driver has ended: nothing is decided any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.requests.is_closed()
+    }
+
+    /// How busy the coordinator is; `None` when the driver has ended.
+    pub(crate) async fn load(&self) -> Option<Load> {
+        self.ask(Request::Load).await
     }
 
     /// What a request may be.

@@ -19,6 +19,7 @@ mod files;
 pub mod fuzzed;
 pub mod handle;
 pub mod identity;
+mod observe;
 mod parts;
 mod server;
 pub mod tenants;
@@ -36,3 +37,4 @@ pub mod counted {
 
 pub use config::Config;
 pub use coordinator::{Coordinator, DrainReport, Failure, StartError};
+pub use observe::metrics::Metrics;

@@ -17,6 +17,7 @@ use crate::{
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Shared},
+    observe::metrics::{Limits, Metrics},
     tenants::Allowances,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
@@ -64,6 +65,10 @@ pub(crate) fn assemble(
     let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
     let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
     let abandoned = Arc::new(Abandoned::default());
+    let metrics = Metrics::new(Limits {
+        queued_calls: config.max_queued_calls,
+        payload_bytes: config.max_payload_bytes,
+    });
     let declarations = Arc::new(Declarations::default());
     let payload_bytes = Arc::new(AtomicU64::new(0));
     let handle = Handle::new(Shared {
@@ -75,6 +80,7 @@ pub(crate) fn assemble(
         limits: config.requests.clone(),
         allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
         audit: audit.clone(),
+        metrics: metrics.clone(),
     });
     let readers = TaskTracker::new();
     let workers = Workers::new(
@@ -99,7 +105,8 @@ pub(crate) fn assemble(
         payload_bytes.clone(),
         Resolving::start(&inputs, &declarations, attempt_timeout),
         audit,
-    );
+    )
+    .counting(metrics.numbers().clone());
     Parts {
         executions: Executions::new(handle.clone()),
         handle,

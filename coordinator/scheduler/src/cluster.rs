@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::{
     AttemptKey, Config, Time, ToolKey, WorkerKey,
     execution::{CallState, Execution, Executions},
+    limits::Stopwatch,
     pool::Pools,
     queue::{Entry, Lane, Queues, TOP},
     tenant::Tenants,
@@ -34,6 +35,10 @@ pub(crate) struct Cluster {
     pub(crate) in_flight: usize,
     /// Calls accepted, not ended and not in flight.
     pub(crate) queued_calls: usize,
+    /// Ready calls wait for the coordinator's limit, as of the last dispatch.
+    pub(crate) limited: Stopwatch,
+    /// Tools for whose limits calls wait, as of the last dispatch.
+    pub(crate) limited_tools: Vec<ToolKey>,
     /// Something happened that may let a ready call start.
     pub(crate) dirty: bool,
 }
@@ -54,6 +59,8 @@ impl Cluster {
             undeclared: 0,
             in_flight: 0,
             queued_calls: 0,
+            limited: Stopwatch::default(),
+            limited_tools: Vec::new(),
             dirty: false,
         }
     }
@@ -127,6 +134,8 @@ impl Cluster {
             tool.queues.retain(|queue| *queue != lane.queue);
         }
         if tool.queued == 0 {
+            // nothing waits for its limit any more, which the next dispatch sees
+            self.dirty |= tool.limited_is_listed;
             tool.hostless.clear();
             self.timers.cancel(&mut tool.timer);
         }

@@ -32,6 +32,7 @@ mod execution;
 mod fleet;
 mod ids;
 mod lifecycle;
+mod limits;
 mod outcome;
 mod placement;
 pub mod plan;
@@ -55,6 +56,7 @@ pub use event::{
     Submission, WorkerSpec,
 };
 pub use ids::{AttemptKey, CallKey, ExecutionKey, SessionKey, TenantKey, ToolKey, WorkerKey};
+pub use limits::LimitStatus;
 pub use outcome::{AttemptFailure, Cause, EvictReason, Outcome, Refusal, TenantLimit};
 pub use scheduler::Scheduler;
 pub use status::{ToolStatus, Totals, WorkerCondition, WorkerStatus};

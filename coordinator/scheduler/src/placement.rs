@@ -47,6 +47,7 @@ pub(crate) fn dispatch(cluster: &mut Cluster, executions: &mut Executions, now: 
         let head = open_head(cluster, executions, now, queue);
         next = best(&mut heads, head.map(|head| (head, starts)));
     }
+    cluster.time_limits(now);
     // Nothing above opens what was closed; only events do.
     cluster.dirty = false;
 }
@@ -67,8 +68,13 @@ fn open_head(cluster: &mut Cluster, executions: &mut Executions, now: Time, key:
     }
     let queue = cluster.queues.queue(key)?;
     let tool = cluster.tools.get(&queue.tool)?;
+    if !tool.below_limit() {
+        let key = queue.tool;
+        cluster.list_limited(key);
+        return None;
+    }
     // Without a worker nothing waits for rate or pause: a worker that comes brings the queue back here.
-    if !tool.below_limit() || !has_worker(cluster, queue, tool) {
+    if !has_worker(cluster, queue, tool) {
         return None;
     }
     if let Some(opens) = tool.opens_at(now) {

@@ -252,6 +252,13 @@ impl Queues {
         self.queues.get_mut(key.0 as usize)?.as_mut()
     }
 
+    /// Since when an execution below its limit has held calls of a queue without a break.
+    pub(crate) fn waiting_since(&self, key: QueueKey) -> Option<Time> {
+        let levels = self.queue(key)?.levels.iter();
+        let filed = levels.flat_map(|level| level.filed.values());
+        filed.filter_map(|filed| Some(filed.waiting.first()?.0)).min()
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.queues.len() - self.free.len()

@@ -22,6 +22,10 @@ impl Scheduler {
         }
     }
 
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// Applies one input at `now` and appends what the driver must do. `now` never goes back.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
         let Self { cluster, executions } = self;

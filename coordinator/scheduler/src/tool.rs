@@ -8,7 +8,9 @@ use std::{
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::{CallKey, Time, ToolKey, ToolSpec, pool::PoolKey, queue::QueueKey, timers::Armed};
+use crate::{
+    CallKey, Time, ToolKey, ToolSpec, limits::Stopwatch, pool::PoolKey, queue::QueueKey, timers::Armed,
+};
 
 /// Every tool that was declared, is hosted or is called.
 pub(crate) type Tools = FxHashMap<ToolKey, ToolState>;
@@ -37,6 +39,10 @@ pub(crate) struct ToolState {
     /// While nothing hosts it: when each ready call gives up, in that order. May hold calls that ended since.
     pub(crate) hostless: VecDeque<(Time, CallKey)>,
     pub(crate) timer: Option<Armed>,
+    /// Calls wait for its limit, as of the last dispatch.
+    pub(crate) limited: Stopwatch,
+    /// It stands among those that are looked at after the next dispatch.
+    pub(crate) limited_is_listed: bool,
 }
 
 impl ToolState {

@@ -1,6 +1,7 @@
 //! What is written to standard error, and how.
 
 use serde::{Deserialize, Serialize};
+use toolwave_telemetry::logs::{BadFilter, EXPECTED, Logs};
 
 use super::Wrong;
 
@@ -38,14 +39,11 @@ impl Default for Log {
 
 impl Log {
     pub(super) fn check(&self, wrong: &mut Vec<Wrong>) {
-        let level = &self.level;
-        if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
-            let expected =
-                "error, warn, info, debug, trace, or directives such as \"info,toolwave=debug\"".into();
+        if let Err(BadFilter { directive }) = Logs::check(&self.level) {
             wrong.push(Wrong {
                 key: "log.level",
-                what: format!("`{level}` is no filter"),
-                expected,
+                what: format!("`{directive}` is no filter"),
+                expected: EXPECTED.into(),
             });
         }
     }

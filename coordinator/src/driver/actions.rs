@@ -158,6 +158,7 @@ impl Driver {
             fault: None,
             execution_time: None,
             late: false,
+            beginning: Some(self.clock.now),
         };
         if parameters.len() <= limit {
             call.tries.push(this);
@@ -356,6 +357,7 @@ impl Driver {
     /// A report that changed nothing; a result that came with it goes.
     fn late(&mut self, key: AttemptKey, session: SessionKey) {
         self.late_reports += 1;
+        self.counting.late();
         tracing::debug!(attempt = %key, session = session.0, total = self.late_reports, "late report");
         let reporter = self.directory.session(session).map(|session| session.worker);
         if let Some(attempt) = self.executions.attempt(key)

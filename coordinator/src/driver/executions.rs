@@ -14,9 +14,10 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use toolwave_scheduler::{AttemptKey, CallKey, ExecutionKey, Time, WorkerKey};
 
-use super::{feed::FeedWriter, resolving::Asked};
+use super::{counting::Series, feed::FeedWriter, resolving::Asked};
 use crate::{
     execution::prepared::{CallFault, CallParameters, Detail, ExecutionNews},
+    observe::numbers::Ending,
     tenants::Caller,
     worker::outbox::Words,
 };
@@ -48,6 +49,8 @@ pub(super) struct Execution {
     pub(super) caller: Caller,
     /// Bytes held for its tenant, where that is limited.
     pub(super) tenant_bytes: Option<Arc<AtomicU64>>,
+    /// As far as its calls have ended.
+    pub(super) ending: Ending,
     news: Vec<ExecutionNews>,
 }
 
@@ -67,6 +70,8 @@ pub(super) struct Call {
     /// Calls that refer to its result and do not have it yet.
     pub(super) readers: u32,
     pub(super) ended: bool,
+    /// Where it is counted.
+    pub(super) series: Series,
 }
 
 /// What the driver keeps of an attempt beside the scheduler's record.
@@ -79,6 +84,8 @@ pub(super) struct Try {
     pub(super) fault: Option<Box<CallFault>>,
     pub(super) execution_time: Option<Duration>,
     pub(super) late: bool,
+    /// Until it is known to have begun.
+    pub(super) beginning: Option<Time>,
 }
 
 // === impl Executions ===
@@ -229,6 +236,7 @@ impl Execution {
             accepted_at,
             caller,
             tenant_bytes: None,
+            ending: Ending::default(),
             news: Vec::new(),
         }
     }

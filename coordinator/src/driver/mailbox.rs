@@ -12,6 +12,7 @@ use crate::{
     driver::{feed::FeedWriter, resolving::Resolved},
     execution::prepared::{CallFault, PreparedExecution},
     handle::{Cancelled, UnknownExecution},
+    observe::load::Load,
     tenants::Caller,
     worker::outbox::{Answers, Outbound},
 };
@@ -124,6 +125,7 @@ pub(crate) enum Request {
     },
     ToolStatuses(oneshot::Sender<Vec<(Arc<str>, ToolStatus)>>),
     ListWorkers(oneshot::Sender<Vec<ListedWorker>>),
+    Load(oneshot::Sender<Load>),
     DrainWorker {
         worker: Box<str>,
         resume: bool,

@@ -5,6 +5,7 @@
 
 mod actions;
 mod auditing;
+mod counting;
 mod directory;
 mod executions;
 pub(crate) mod feed;
@@ -30,6 +31,7 @@ use tokio::{
 use toolwave_scheduler::{Action, CancelReason, Event, ExecutionKey, Scheduler, SessionKey, Time};
 
 use self::{
+    counting::Counting,
     directory::Directory,
     executions::Executions,
     feed::Abandoned,
@@ -40,6 +42,7 @@ use self::{
 };
 use crate::{
     audit::{Audit, Record},
+    observe::numbers::Numbers,
     worker::declarations::Declarations,
 };
 
@@ -90,6 +93,7 @@ pub(crate) struct Driver {
     /// For the audit; empty between rounds.
     records: Vec<Record>,
     late_reports: u64,
+    counting: Counting,
     /// No timer fires before this: see [`CATCH_UP`].
     catches_up_until: Time,
     stopping: bool,
@@ -140,9 +144,16 @@ impl Driver {
             audit,
             records: Vec::new(),
             late_reports: 0,
+            counting: Counting::new(Arc::new(Numbers::new())),
             catches_up_until: Time::ZERO,
             stopping: false,
         }
+    }
+
+    /// Counts here what happens.
+    pub(crate) fn counting(mut self, numbers: Arc<Numbers>) -> Self {
+        self.counting = Counting::new(numbers);
+        self
     }
 
     /// Runs until it is told to stop. Dropped or panicking, it closes every feed.

@@ -10,16 +10,22 @@ use crate::execution::prepared::EndedCall;
 
 impl Driver {
     /// The execution was accepted; it can be looked up.
-    pub(super) fn observe_accepted(&mut self, _execution: ExecutionKey) {}
+    pub(super) fn observe_accepted(&mut self, execution: ExecutionKey) {
+        self.count_accepted(execution);
+    }
 
     /// It was refused by the scheduler, and is about to go.
     pub(super) fn observe_refused(&mut self, _execution: ExecutionKey, _refusal: Refusal) {}
 
     /// The attempt is on its way to the worker of this session.
-    pub(super) fn observe_dispatched(&mut self, _session: SessionKey, _attempt: AttemptKey) {}
+    pub(super) fn observe_dispatched(&mut self, _session: SessionKey, attempt: AttemptKey) {
+        self.count_dispatched(attempt);
+    }
 
     /// The worker said that it began.
-    pub(super) fn observe_started(&mut self, _attempt: AttemptKey) {}
+    pub(super) fn observe_started(&mut self, attempt: AttemptKey) {
+        self.count_started(attempt);
+    }
 
     /// The attempt failed and another follows after the backoff.
     pub(super) fn observe_retried(
@@ -33,20 +39,25 @@ impl Driver {
     /// A call ended, whose parameters were so large. Its execution can be looked up.
     pub(super) fn observe_ended(
         &mut self,
-        _execution: ExecutionKey,
-        _ended: &EndedCall,
+        execution: ExecutionKey,
+        ended: &EndedCall,
         _parameter_bytes: u64,
     ) {
+        self.count_ended(execution, ended);
     }
 
     /// All its calls have ended; it is about to go.
-    pub(super) fn observe_finished(&mut self, _execution: ExecutionKey, _duration: Duration) {}
+    pub(super) fn observe_finished(&mut self, execution: ExecutionKey, duration: Duration) {
+        self.count_finished(execution, duration);
+    }
 
     /// A worker opened a session.
     pub(super) fn observe_joined(&mut self, _joined: &Joined) {}
 
     /// A session is about to end.
-    pub(super) fn observe_disconnected(&mut self, _session: SessionKey, _reason: &'static str) {}
+    pub(super) fn observe_disconnected(&mut self, session: SessionKey, reason: &'static str) {
+        self.count_disconnected(session, reason);
+    }
 
     /// The worker is about to be forgotten.
     pub(super) fn observe_left(&mut self, _worker: WorkerKey) {}

@@ -38,6 +38,7 @@ impl Driver {
                 answer(reply, named.collect());
             }
             Request::ListWorkers(reply) => answer(reply, self.list_workers()),
+            Request::Load(reply) => answer(reply, self.load()),
             Request::DrainWorker {
                 worker,
                 resume,
@@ -120,12 +121,13 @@ impl Driver {
         let mut last = None;
         for call in prepared.calls {
             // Most calls name the tool of the one before.
-            let tool = match &last {
-                Some((name, tool)) if Arc::ptr_eq(name, &call.tool_name) => *tool,
+            let (tool, series) = match &last {
+                Some((name, found)) if Arc::ptr_eq(name, &call.tool_name) => *found,
                 _ => {
                     let tool = catalogue.tool(&call.tool_name).map(AsRef::as_ref);
-                    last = Some((call.tool_name.clone(), tool));
-                    tool
+                    let series = self.counting.series(tool.map(|tool| tool.key));
+                    last = Some((call.tool_name.clone(), (tool, series)));
+                    (tool, series)
                 }
             };
             let has_key = !call.idempotency_key.is_empty();
@@ -171,6 +173,7 @@ impl Driver {
                 result: None,
                 readers: 0,
                 ended: false,
+                series,
             });
         }
         count_readers(&mut calls);

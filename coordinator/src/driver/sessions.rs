@@ -94,6 +94,7 @@ impl Driver {
             };
             keys.push(tool.key);
             if self.tools.is_news(tool.key, &tool.spec) {
+                self.counting.declare(tool.key, name);
                 self.handle(Event::ToolDeclared {
                     tool: tool.key,
                     spec: tool.spec.clone(),
@@ -237,6 +238,7 @@ impl Driver {
         if let Some(entry) = self.directory.session(session) {
             tracing::warn!(worker = %entry.name, session = session.0, error = %fault, "session closed");
         }
+        self.observe_disconnected(session, "FAULT");
         if self.directory.close(session, fault) {
             self.handle(Event::WorkerLost {
                 session,
@@ -265,6 +267,7 @@ impl Driver {
                     this.reported = true;
                     this.result = Some(payload);
                     this.execution_time = execution_time;
+                    self.counting.reported(this, self.clock.now);
                 }
                 AttemptEnd::Succeeded
             }
@@ -273,6 +276,7 @@ impl Driver {
                     this.reported = true;
                     this.fault = fault;
                     this.execution_time = execution_time;
+                    self.counting.reported(this, self.clock.now);
                 }
                 AttemptEnd::Failed(failure)
             }

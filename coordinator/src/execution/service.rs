@@ -87,9 +87,10 @@ impl Service {
         circumstances: Circumstances,
         caller: Caller,
     ) -> Result<(Source, Answer), RequestError> {
-        let audit = self.handle.audit();
+        let (audit, numbers) = (self.handle.audit(), self.handle.metrics().numbers());
         if !audit.is_on() {
-            return self.begin_unrecorded(request, circumstances, caller).await;
+            let begun = self.begin_unrecorded(request, circumstances, caller).await;
+            return begun.inspect_err(|error| numbers.refused(error));
         }
         let (calls, facts) = (request.calls.len(), CallerFacts::from(&caller));
         let begun = self.begin_unrecorded(request, circumstances, caller).await;
@@ -101,11 +102,14 @@ impl Service {
                 });
             }
             Ok(_) => {}
-            Err(error) => audit.record(|| Event::ExecutionRefused {
-                caller: facts,
-                reason: error.reason().word(),
-                calls,
-            }),
+            Err(error) => {
+                numbers.refused(error);
+                audit.record(|| Event::ExecutionRefused {
+                    caller: facts,
+                    reason: error.reason().word(),
+                    calls,
+                });
+            }
         }
         begun
     }

@@ -131,6 +131,12 @@ impl Identities {
         wrong
     }
 
+    /// Whether a request over plain HTTP comes from an operator, as far as anybody has to be one.
+    pub(crate) fn admit_operator(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.admit(Audience::Operators, headers, &Extensions::default())
+            .map(drop)
+    }
+
     /// Whether a request may go on to a service.
     pub(super) fn admit(
         &self,

@@ -105,6 +105,9 @@ impl Entrance {
         } = self;
         let health = HealthReporter::new();
         let secure = tls.is_some();
+        if let Some(tls) = &tls {
+            services.metrics.watch_certificates(role.key(), tls.expiry());
+        }
         let describes_itself = describes_itself(role, address, secure);
         let router = services.router(role, config, &health, describes_itself)?;
         let (accepted, connections) = mpsc::channel(ACCEPTED);

@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     execution::{server::ExecutionServer, service::Service as Executions},
     identity::{Audience, Gated, Identities},
+    observe::{grpc::CountingLayer, metrics::Metrics},
     worker::Service as Sessions,
 };
 
@@ -31,7 +32,7 @@ const RESET_FOR_ERRORS: usize = 1024;
 const SMALL: usize = 64 * 1024;
 
 /// What stands before every service.
-pub(super) type Checked = Stack<WellFormedLayer, Identity>;
+pub(super) type Checked = Stack<WellFormedLayer, Stack<CountingLayer, Identity>>;
 
 /// What is served.
 pub(crate) struct Services {
@@ -39,6 +40,7 @@ pub(crate) struct Services {
     pub(crate) executions: Executions,
     pub(crate) sessions: Sessions,
     pub(crate) admin: Admin,
+    pub(crate) metrics: Metrics,
 }
 
 /// Who comes in at a listener.
@@ -87,7 +89,7 @@ impl Services {
     ) -> Result<Router<Checked>, StartError> {
         let health = HealthService::from_health_reporter(health.clone());
         let health = tonic_health::pb::health_server::HealthServer::new(health);
-        let mut router = http2(config).add_service(health.max_decoding_message_size(SMALL));
+        let mut router = http2(config, &self.metrics).add_service(health.max_decoding_message_size(SMALL));
         if role != Role::Workers {
             let largest = config.requests.max_request_bytes;
             let admin = AdminServiceServer::new(self.admin.clone());
@@ -120,7 +122,7 @@ pub(super) fn describes_itself(role: Role, address: SocketAddr, tls: bool) -> bo
     role != Role::Workers && address.ip().is_loopback() && !tls
 }
 
-fn http2(config: &Config) -> Server<Checked> {
+fn http2(config: &Config, metrics: &Metrics) -> Server<Checked> {
     let streams = config.max_streams_per_connection;
     Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
@@ -134,5 +136,6 @@ fn http2(config: &Config) -> Server<Checked> {
         // not. Each that waits takes some kilobytes.
         .http2_max_pending_accept_reset_streams(Some(streams as usize))
         .http2_max_local_error_reset_streams(Some(RESET_FOR_ERRORS))
+        .layer(CountingLayer(metrics.clone()))
         .layer(WellFormedLayer)
 }

@@ -27,6 +27,9 @@ use crate::{
 /// Of one file: hundreds of certificates.
 const LARGEST_FILE: u64 = 1 << 20;
 
+/// The last second of the year 9999, beyond which no certificate can say anything.
+const FAR: Duration = Duration::from_secs(253_402_300_799);
+
 /// A file of a listener's TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -79,6 +82,20 @@ impl Loaded {
     /// What time has done to the certificates since.
     pub(super) fn check(&self) -> Result<(), String> {
         check_now(&self.chain)
+    }
+
+    /// When the first of the certificates expires, in seconds since 1970; `None`: not as far as can be seen.
+    pub(super) fn not_after(&self) -> Option<u64> {
+        let expires = |certificate: &CertificateDer<'_>| {
+            let parsed = EndEntityCert::try_from(certificate).ok()?;
+            // At a time when every certificate has expired: as `check_now` does.
+            let (then, usage) = (UnixTime::since_unix_epoch(FAR), KeyUsage::server_auth());
+            match parsed.verify_for_usage(&[], &[], &[], then, usage, None, None) {
+                Err(webpki::Error::CertExpired { not_after, .. }) => Some(not_after.as_secs()),
+                _ => None,
+            }
+        };
+        self.chain.iter().filter_map(expires).min()
     }
 }
 

@@ -35,6 +35,12 @@ impl Reloaded {
         })
     }
 
+    /// Says when the first of the certificates in use expires, in seconds since 1970.
+    pub(in crate::server) fn expiry(&self) -> impl Fn() -> Option<u64> + Send + Sync + 'static {
+        let current = self.current.clone();
+        move || current.load().not_after()
+    }
+
     /// For the next handshake.
     pub(in crate::server) fn now(&self) -> Arc<ServerConfig> {
         self.current.load().config.clone()

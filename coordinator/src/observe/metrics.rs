@@ -1,0 +1,115 @@
+//! The metrics of one coordinator: a handle to what is counted, for whoever counts, and the page for scrapers.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    load::Load,
+    numbers::Numbers,
+    page::{Facts, write},
+};
+use crate::handle::Handle;
+
+/// For the driver to say how busy it is: a scrape is answered all the same.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// When a listener's certificates expire, in seconds since 1970.
+type Expiry = Box<dyn Fn() -> Option<u64> + Send + Sync>;
+
+/// What is counted of a coordinator. Cheap to clone; all clones count the same.
+#[derive(Clone)]
+pub struct Metrics(Arc<Shared>);
+
+struct Shared {
+    numbers: Arc<Numbers>,
+    /// As configured.
+    limits: Limits,
+    /// By the key of their listener.
+    certificates: Mutex<Vec<(&'static str, Expiry)>>,
+    /// The driver's last answer, told again where it gives none.
+    last: Mutex<Load>,
+}
+
+/// Bounds that do not change while it runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) queued_calls: usize,
+    pub(crate) payload_bytes: u64,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            numbers: Arc::new(Numbers::new()),
+            limits,
+            certificates: Mutex::default(),
+            last: Mutex::default(),
+        }))
+    }
+
+    /// The configuration was read again: it is in force now, or it was wrong and nothing has changed.
+    pub fn config_reloaded(&self, succeeded: bool) {
+        self.0.numbers.reloaded(succeeded);
+    }
+
+    pub(crate) fn numbers(&self) -> &Arc<Numbers> {
+        &self.0.numbers
+    }
+
+    /// From here on the page says when a listener's certificates expire.
+    pub(crate) fn watch_certificates(
+        &self,
+        listener: &'static str,
+        not_after: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) {
+        let mut certificates = lock(&self.0.certificates);
+        certificates.push((listener, Box::new(not_after)));
+    }
+
+    /// Names what keeps the coordinator from being ready.
+    pub(crate) fn failing(&self, handle: &Handle) -> Vec<&'static str> {
+        let numbers = &self.0.numbers;
+        [
+            (numbers.serving.value() == 0, "starting"),
+            (numbers.draining.value() != 0, "draining"),
+            (handle.is_closed(), "driver"),
+        ]
+        .into_iter()
+        .filter_map(|(fails, name)| fails.then_some(name))
+        .collect()
+    }
+
+    /// What a scraper reads now.
+    pub(crate) async fn page(&self, handle: &Handle) -> String {
+        let answer = tokio::time::timeout(ANSWER_WITHIN, handle.load()).await;
+        let load = answer.ok().flatten();
+        let answered = load.is_some();
+        let load = {
+            let mut last = lock(&self.0.last);
+            if let Some(load) = load {
+                *last = load;
+            }
+            last.clone()
+        };
+        let certificates = lock(&self.0.certificates);
+        let certificates = certificates
+            .iter()
+            .filter_map(|(listener, not_after)| Some((*listener, not_after()?)));
+        write(&Facts {
+            numbers: &self.0.numbers,
+            load: &load,
+            driver_answered: answered,
+            limits: self.0.limits,
+            payload_bytes: handle.payload_bytes(),
+            certificates: certificates.collect(),
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
