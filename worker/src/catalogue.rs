@@ -1,10 +1,16 @@
 //! The tools of one worker, checked when it is built: what is in here can be registered and called.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use toolwave_proto::v1;
 use toolwave_tool::{SharedTool, Stopping};
 
-use crate::{convert, error::BuildError};
+use crate::{
+    convert,
+    error::BuildError,
+    numbers::{Numbers, ToolNumbers},
+};
 
 /// Tools by name.
 pub(crate) struct Catalogue {
@@ -19,11 +25,17 @@ pub(crate) struct Hosted {
     pub(crate) stopping: Stopping,
     pub(crate) quick: bool,
     pub(crate) max_result_bytes: u64,
+    /// Where its attempts are counted.
+    pub(crate) numbers: Arc<ToolNumbers>,
 }
 
 impl Catalogue {
     /// Checks every declaration. `max_result_bytes` holds for tools that declare no limit, and above theirs.
-    pub(crate) fn try_new(tools: Vec<SharedTool>, max_result_bytes: u64) -> Result<Self, BuildError> {
+    pub(crate) fn try_new(
+        tools: Vec<SharedTool>,
+        max_result_bytes: u64,
+        numbers: &Numbers,
+    ) -> Result<Self, BuildError> {
         let mut hosted = FxHashMap::default();
         let mut declared = Vec::with_capacity(tools.len());
         for tool in tools {
@@ -41,6 +53,7 @@ impl Catalogue {
                 stopping: tool.stopping(),
                 quick: tool.quick(),
                 max_result_bytes: limit,
+                numbers: numbers.of(&name),
                 tool,
             };
             if hosted.insert(name.clone(), entry).is_some() {

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
+use toolwave_telemetry::logs::{BadFilter, EXPECTED, Logs};
 use toolwave_worker::{
     Tls,
     tools::{Allow, Builtin},
@@ -71,6 +72,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_WORKER_HEALTH")]
     health: Option<SocketAddr>,
 
+    /// Where to serve probes and metrics over HTTP (/livez, /readyz, /metrics) [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_WORKER_ADMIN_LISTEN")]
+    admin_listen: Option<SocketAddr>,
+
     /// How long what runs may go on after SIGTERM [default: 30s]
     #[arg(long, value_name = "DURATION", env = "TOOLWAVE_WORKER_DRAIN_TIMEOUT", value_parser = parse_duration)]
     drain_timeout: Option<Duration>,
@@ -133,6 +138,7 @@ pub(crate) struct Config {
     pub(crate) slots: u32,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) health: Option<SocketAddr>,
+    pub(crate) admin: Admin,
     #[serde(with = "toolwave_config::duration")]
     pub(crate) drain_timeout: Duration,
     #[serde(with = "toolwave_config::size")]
@@ -175,6 +181,14 @@ impl TlsFiles {
     }
 }
 
+/// The table `admin`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Where probes and metrics are served; without it nowhere.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
 /// The table `log`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -192,6 +206,7 @@ impl Default for Config {
             slots: DEFAULT_SLOTS,
             labels: BTreeMap::new(),
             health: None,
+            admin: Admin::default(),
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             max_parameters: DEFAULT_MAX_PAYLOAD,
             max_result: DEFAULT_MAX_PAYLOAD,
@@ -281,6 +296,8 @@ impl Config {
         set("--name", put(&mut self.name, arguments.name.map(Some)));
         set("--slots", put(&mut self.slots, arguments.slots));
         set("--health", put(&mut self.health, arguments.health.map(Some)));
+        let admin = arguments.admin_listen.map(Some);
+        set("--admin-listen", put(&mut self.admin.listen, admin));
         set(
             "--drain-timeout",
             put(&mut self.drain_timeout, arguments.drain_timeout),
@@ -325,9 +342,8 @@ impl Config {
                 problems.push(origin.problem(key, format!("is {size} bytes"), "1 KiB to 1 GiB"));
             }
         }
-        if let Err(error) = self.log.level.parse::<tracing_subscriber::EnvFilter>() {
-            let what = format!("`{}` is no filter: {error}", self.log.level);
-            problems.push(origin.problem("log.level", what, "such as \"info\" or \"toolwave_worker=debug\""));
+        if let Err(BadFilter { directive }) = Logs::check(&self.log.level) {
+            problems.push(origin.problem("log.level", format!("`{directive}` is no filter"), EXPECTED));
         }
     }
 }

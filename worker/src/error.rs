@@ -63,6 +63,14 @@ pub enum RunError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The admin port cannot be bound.
+    #[error("the admin port cannot be served on {address}: {source}; expected a free local address")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The process cannot listen for signals.
     #[error("signals cannot be listened for: {0}")]
     Signals(std::io::Error),

@@ -23,6 +23,7 @@ use crate::{
     attempt::{self, Performed, StopReason},
     catalogue::Catalogue,
     convert,
+    numbers::Numbers,
     running::Running,
     unacknowledged::{End, Ended},
 };
@@ -44,6 +45,7 @@ pub(crate) struct Executor {
     fenced: bool,
     /// Attempts whose tool was called.
     executed: u64,
+    numbers: Arc<Numbers>,
 }
 
 /// What came of trying a call in the session's loop.
@@ -72,6 +74,7 @@ impl Executor {
         slots: u32,
         max_parameters_bytes: u64,
         progress: mpsc::Sender<(AttemptRef, Progress)>,
+        numbers: Arc<Numbers>,
     ) -> Self {
         Self {
             catalogue,
@@ -87,6 +90,7 @@ impl Executor {
             operator_drains: false,
             fenced: false,
             executed: 0,
+            numbers,
         }
     }
 
@@ -106,6 +110,7 @@ impl Executor {
             self.refusal(&dispatch)
         };
         if let Some(end) = end {
+            self.numbers.refused.add(1);
             return Accepted::Ended(Ended {
                 attempt,
                 end,
@@ -217,6 +222,7 @@ impl Executor {
         running.task = Some(task);
         self.by_attempt.insert(attempt, id);
         self.running.insert(id, running);
+        self.numbers.running.set(self.running.len() as i64);
         Accepted::Started
     }
 
@@ -258,6 +264,7 @@ impl Executor {
     fn settle(&mut self, joined: Result<(Id, Performed), JoinError>) -> Option<Ended> {
         let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let running = self.running.remove(&id)?;
+        self.numbers.running.set(self.running.len() as i64);
         if running.orphaned {
             return None;
         }

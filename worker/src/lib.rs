@@ -3,6 +3,7 @@
 //! A program of yours becomes a worker: make tools ([`Tool`], [`FunctionTool`], [`BlockingTool`]) and run them in
 //! a [`Worker`]. The binary `toolwave-worker` is this library with the built-in tools and a configuration file.
 
+mod admin;
 mod arriving;
 mod attempt;
 mod catalogue;
@@ -11,6 +12,7 @@ mod convert;
 pub mod error;
 mod executor;
 mod health;
+mod numbers;
 mod offer;
 mod outbox;
 mod running;
@@ -22,6 +24,7 @@ pub mod worker;
 
 pub use error::{BuildError, RunError};
 pub use toolwave_link::{Tls, TlsPart, TlsProblem};
+pub use toolwave_telemetry::logs::LogControl;
 pub use toolwave_tool::{
     BlockingTool, CallContext, CallIdentity, Declaration, Effect, FunctionTool, Output, Parameters, Progress,
     Rate, RetryPolicy, Safety, SharedTool, Stopping, Tool, ToolError,

@@ -2,16 +2,16 @@
 //!
 //! Owns the order of things: settings, logs, tools, worker, exit code. All else is the library's.
 
-use std::{collections::BTreeSet, io::IsTerminal, process::ExitCode};
+use std::{collections::BTreeSet, process::ExitCode};
 
 use clap::Parser;
 use toolwave_config::{EXIT_BAD_CONFIGURATION, Problem, report};
 use toolwave_mounted::{Pinning, ToolsFile};
+use toolwave_telemetry::logs::{BadFilter, Format, LogControl, Logs};
 use toolwave_worker::{
     BuildError, RunError, SharedTool, TlsProblem, Worker, WorkerBuilder,
     tools::{BUILTIN_NAMES, builtin_tools},
 };
-use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::{Arguments, Config, Log, LogFormat, Origin};
 
@@ -56,7 +56,10 @@ fn main() -> ExitCode {
         println!("ok");
         return ExitCode::SUCCESS;
     }
-    write_logs(&prepared.log);
+    let logs = match write_logs(&prepared.log) {
+        Ok(logs) => logs,
+        Err(error) => return report(&[Problem::new("log.level", error.to_string(), "")]),
+    };
     for warning in warnings {
         tracing::warn!(problem = %warning, "the tools file can be used, but look at this");
     }
@@ -73,7 +76,7 @@ fn main() -> ExitCode {
         file,
         ..
     } = prepared;
-    let hosted = hosting::host(worker, builtin, file);
+    let hosted = hosting::host(worker.logs(logs), builtin, file);
     // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to
     let ended = runtime.block_on(async { tokio::spawn(hosted).await });
     // a blocking tool that does not return must not hold up the end
@@ -97,7 +100,7 @@ fn main() -> ExitCode {
             tracing::error!(error = %error, "ended");
             match error {
                 RunError::Interrupted { signal } => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
-                RunError::Health { .. } | RunError::Signals(_) => ExitCode::FAILURE,
+                RunError::Health { .. } | RunError::Admin { .. } | RunError::Signals(_) => ExitCode::FAILURE,
             }
         }
     }
@@ -140,6 +143,9 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
     if let Some(address) = config.health {
         worker = worker.health(address);
     }
+    if let Some(address) = config.admin.listen {
+        worker = worker.admin(address);
+    }
     for (key, value) in config.labels {
         worker = worker.label(key, value);
     }
@@ -177,26 +183,18 @@ fn built_wrong(origin: &Origin, error: &BuildError) -> Vec<Problem> {
     vec![origin.problem(key, what, expected)]
 }
 
-fn write_logs(log: &Log) {
-    let mut filter = tracing_subscriber::EnvFilter::try_new(&log.level).unwrap_or_default();
-    // it logs whole messages of MCP servers, parameters and results among them
-    if let Ok(silence) = "rmcp=off".parse() {
-        filter = filter.add_directive(silence);
-    }
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr);
-    let fit = filter_fn(toolwave_mounted::may_be_logged);
-    match log.format {
-        LogFormat::Text => logs.finish().with(fit).init(),
-        LogFormat::Json => logs.json().finish().with(fit).init(),
-    }
+fn write_logs(log: &Log) -> Result<LogControl, BadFilter> {
+    let format = match log.format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    // Libraries that log whole messages stay out of the log at any level.
+    let logs = Logs::init(&log.level, format, toolwave_mounted::may_be_logged)?;
     // A tool that panics is an event of the log like others, not a text between its lines. The message stays out:
     // it is the tool's, and may hold what it was called with.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(location, "panicked");
     }));
+    Ok(logs)
 }

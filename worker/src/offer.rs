@@ -6,12 +6,15 @@ use prost::Message;
 use tokio::sync::watch;
 use toolwave_tool::SharedTool;
 
-use crate::{catalogue::Catalogue, client::MAX_MESSAGE, error::BuildError, service, worker::Settings};
+use crate::{
+    catalogue::Catalogue, client::MAX_MESSAGE, error::BuildError, numbers::Numbers, service, worker::Settings,
+};
 
 /// Kept by the worker and by its handles.
 pub(crate) struct Offer {
     settings: Settings,
     max_result_bytes: u64,
+    numbers: Arc<Numbers>,
     current: watch::Sender<Arc<Catalogue>>,
 }
 
@@ -21,19 +24,26 @@ impl Offer {
         max_result_bytes: u64,
         tools: Vec<SharedTool>,
     ) -> Result<Self, BuildError> {
-        let current = checked(&settings, max_result_bytes, tools)?;
+        let numbers = Arc::new(Numbers::new(settings.slots));
+        let current = checked(&settings, max_result_bytes, tools, &numbers)?;
         Ok(Self {
             settings,
             max_result_bytes,
+            numbers,
             current: watch::Sender::new(current),
         })
     }
 
     /// Nothing changes when any of the tools is wrong.
     pub(crate) fn replace(&self, tools: Vec<SharedTool>) -> Result<(), BuildError> {
-        let next = checked(&self.settings, self.max_result_bytes, tools)?;
+        let next = checked(&self.settings, self.max_result_bytes, tools, &self.numbers)?;
         self.current.send_replace(next);
         Ok(())
+    }
+
+    /// What is counted of the worker.
+    pub(crate) fn numbers(&self) -> &Arc<Numbers> {
+        &self.numbers
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<Catalogue>> {
@@ -54,8 +64,9 @@ fn checked(
     settings: &Settings,
     max_result_bytes: u64,
     tools: Vec<SharedTool>,
+    numbers: &Numbers,
 ) -> Result<Arc<Catalogue>, BuildError> {
-    let catalogue = Catalogue::try_new(tools, max_result_bytes)?;
+    let catalogue = Catalogue::try_new(tools, max_result_bytes, numbers)?;
     let bytes = service::registration(settings, &catalogue).encoded_len();
     // half of a message: the attempts in flight are listed in it too
     let limit = MAX_MESSAGE / 2;

@@ -1,6 +1,6 @@
 //! What the executor keeps of an attempt that runs, and how its end follows from how its future ended.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     task::{AbortHandle, JoinError},
@@ -14,6 +14,7 @@ use crate::{
     attempt::{self, Performed, StopReason},
     catalogue::Hosted,
     convert,
+    numbers::ToolNumbers,
     unacknowledged::{End, Ended},
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Running {
     pub(crate) safe_to_repeat: bool,
     stopping: Stopping,
     max_result_bytes: u64,
+    numbers: Arc<ToolNumbers>,
     stopped: Option<StopReason>,
     pub(crate) cancelled: CancellationToken,
     /// `None` while it is tried in the session's loop.
@@ -47,6 +49,7 @@ impl Running {
             safe_to_repeat: dispatch.safe_to_repeat,
             stopping: hosted.stopping,
             max_result_bytes: hosted.max_result_bytes,
+            numbers: hosted.numbers.clone(),
             stopped: None,
             cancelled: CancellationToken::new(),
             task: None,
@@ -69,11 +72,7 @@ impl Running {
             }) => {
                 let (timeout, limit) = (self.timeout, self.max_result_bytes);
                 let end = attempt::end_of(conclusion, self.stopped, self.stopping, timeout, limit);
-                Ended {
-                    attempt: self.attempt,
-                    end,
-                    execution_time: Some(execution_time),
-                }
+                self.ended_after(end, execution_time)
             }
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => self.ended_with(attempt::panicked(panic.as_ref())),
@@ -87,10 +86,16 @@ impl Running {
 
     /// It ends now, so.
     pub(crate) fn ended_with(self, end: End) -> Ended {
+        let execution_time = self.started.elapsed();
+        self.ended_after(end, execution_time)
+    }
+
+    fn ended_after(self, end: End, execution_time: Duration) -> Ended {
+        self.numbers.ended(&end, execution_time);
         Ended {
             attempt: self.attempt,
             end,
-            execution_time: Some(self.started.elapsed()),
+            execution_time: Some(execution_time),
         }
     }
 

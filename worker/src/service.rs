@@ -19,6 +19,7 @@ use crate::{
     client::{self, Backoff, MAX_MESSAGE, Opened},
     error::SessionError,
     executor::Executor,
+    numbers::Numbers,
     session::{Attempts, Heard, Session},
     unacknowledged::Unacknowledged,
     worker::{Settings, Status},
@@ -37,6 +38,7 @@ pub(crate) struct Service {
     tools: watch::Receiver<Arc<Catalogue>>,
     instance_id: String,
     status: watch::Sender<Status>,
+    numbers: Arc<Numbers>,
     attempts: Attempts,
     progress: mpsc::Receiver<(AttemptRef, Progress)>,
     link: Link,
@@ -90,6 +92,7 @@ impl Service {
         coordinator: toolwave_link::Link,
         mut tools: watch::Receiver<Arc<Catalogue>>,
         status: watch::Sender<Status>,
+        numbers: Arc<Numbers>,
     ) -> Self {
         let (sender, progress) = mpsc::channel(PROGRESS);
         let executor = Executor::new(
@@ -97,6 +100,7 @@ impl Service {
             settings.slots,
             settings.max_parameters_bytes,
             sender,
+            numbers.clone(),
         );
         Self {
             settings,
@@ -104,6 +108,7 @@ impl Service {
             tools,
             instance_id: uuid::Uuid::new_v4().to_string(),
             status,
+            numbers,
             attempts: Attempts {
                 executor,
                 results: Unacknowledged::default(),
@@ -172,6 +177,7 @@ impl Service {
                 Err(error) => self.lose(error),
             }
         }
+        self.numbers.outbox.set(self.attempts.results.len() as i64);
     }
 
     fn next_due(&self) -> Instant {

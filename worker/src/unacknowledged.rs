@@ -45,6 +45,10 @@ impl Unacknowledged {
         self.ends.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     pub(crate) fn contains(&self, attempt: &AttemptRef) -> bool {
         self.attempts.contains(attempt)
     }

@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
 use toolwave_link::{Link, Tls};
+use toolwave_telemetry::logs::LogControl;
 use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
-    client,
+    admin, client,
     error::{BuildError, RunError},
     health,
     offer::Offer,
@@ -54,6 +55,7 @@ pub(crate) struct Status {
     pub(crate) registered: bool,
     pub(crate) draining: bool,
     pub(crate) health: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// Makes a [`Worker`].
@@ -65,6 +67,8 @@ pub struct WorkerBuilder {
     settings: Settings,
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+    logs: Option<LogControl>,
     max_result_bytes: u64,
 }
 
@@ -74,6 +78,8 @@ pub struct Worker {
     link: Link,
     offer: Arc<Offer>,
     health: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+    logs: Option<LogControl>,
     status: watch::Sender<Status>,
     drain: CancellationToken,
 }
@@ -102,6 +108,8 @@ impl Worker {
             },
             tools: Vec::new(),
             health: None,
+            admin: None,
+            logs: None,
             max_result_bytes: DEFAULT_MAX_PAYLOAD,
         }
     }
@@ -143,8 +151,21 @@ impl Worker {
             self.status.send_modify(|status| status.health = bound);
             tasks.spawn(health::serve(listener, self.status.subscribe()));
         }
+        let numbers = self.offer.numbers().clone();
+        if let Some(address) = self.admin {
+            let port = admin::bind(address).await?;
+            let bound = port.address();
+            self.status.send_modify(|status| status.admin = Some(bound));
+            tasks.spawn(admin::serve(
+                port,
+                self.status.subscribe(),
+                numbers.clone(),
+                self.logs,
+            ));
+        }
         let drain = self.drain.clone();
-        let service = service::Service::new(self.settings, self.link, self.offer.watch(), self.status);
+        let service =
+            service::Service::new(self.settings, self.link, self.offer.watch(), self.status, numbers);
         let serving = service.run(drain.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -241,6 +262,18 @@ impl WorkerBuilder {
         self
     }
 
+    /// Serves `/livez`, `/readyz` and `/metrics` there, over plain HTTP: ready exactly while registered and not draining.
+    pub fn admin(mut self, address: SocketAddr) -> Self {
+        self.admin = Some(address);
+        self
+    }
+
+    /// The logs of this program: whoever reaches the admin port from this host can change what is logged.
+    pub fn logs(mut self, logs: LogControl) -> Self {
+        self.logs = Some(logs);
+        self
+    }
+
     /// How long what runs may go on when the worker drains.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.settings.drain_timeout = timeout;
@@ -271,6 +304,8 @@ impl WorkerBuilder {
             settings,
             tools,
             health,
+            admin,
+            logs,
             max_result_bytes,
         } = self;
         if !is_name(&settings.name) {
@@ -286,6 +321,8 @@ impl WorkerBuilder {
             link,
             offer: Arc::new(offer),
             health,
+            admin,
+            logs,
             status: watch::Sender::default(),
             drain: CancellationToken::new(),
         })
@@ -327,6 +364,12 @@ impl WorkerHandle {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.status.borrow().draining
+    }
+
+    /// Where probes and metrics are served, once they are.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.status.borrow().admin
     }
 
     /// Where health checks are served, once they are.

@@ -1,0 +1,47 @@
+//! The worker's admin port: probes and metrics for everybody, the log level for operators on this host. Ready is
+//! exactly who has a session and does not drain.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::sync::watch;
+use toolwave_telemetry::{
+    admin::{AdminPort, Guard, log_level, probes},
+    logs::LogControl,
+};
+
+use crate::{error::RunError, numbers::Numbers, worker::Status};
+
+pub(crate) async fn bind(address: SocketAddr) -> Result<AdminPort, RunError> {
+    AdminPort::bind(address)
+        .await
+        .map_err(|source| RunError::Admin { address, source })
+}
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(
+    port: AdminPort,
+    status: watch::Receiver<Status>,
+    numbers: Arc<Numbers>,
+    logs: Option<LogControl>,
+) {
+    let scraped = status.clone();
+    let mut routes = probes(
+        move || failing(*status.borrow()),
+        move || {
+            let page = numbers.page(*scraped.borrow());
+            async move { page }
+        },
+    );
+    if let Some(logs) = logs {
+        routes = routes.merge(Guard::default().before(log_level(logs)));
+    }
+    tracing::info!(address = %port.address(), "admin port open");
+    port.serve(routes).await;
+}
+
+fn failing(status: Status) -> Vec<&'static str> {
+    [(!status.registered, "coordinator"), (status.draining, "draining")]
+        .into_iter()
+        .filter_map(|(fails, name)| fails.then_some(name))
+        .collect()
+}
