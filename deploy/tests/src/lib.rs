@@ -23,7 +23,16 @@ pub use self::{
 };
 
 /// The overlays, and which Secrets, Services and accounts whoever applies one has to have already.
-pub const OVERLAYS: [(&str, &[&str]); 7] = [
+pub const OVERLAYS: [(&str, &[&str]); 9] = [
+    (
+        "podman-secure",
+        &[
+            "Secret/coordinator-tls",
+            "Secret/worker-tls",
+            "Service/coordinator-workers",
+        ],
+    ),
+    ("podman-several", &["Service/coordinator-workers"]),
     ("podman-smoke", &["Service/coordinator-workers"]),
     ("secure", &["Secret/coordinator-tls", "Secret/worker-tls"]),
     ("secure-keda", &[]),

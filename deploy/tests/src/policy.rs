@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What may stay away where podman stands in for a cluster.
-const PODMAN: &str = "podman-smoke";
+const PODMAN: &str = "podman-";
 
 pub(crate) fn check(overlay: &Overlay, found: &mut Vec<Problem>) {
     for deployment in overlay.of_kind("Deployment") {
@@ -22,11 +22,11 @@ pub(crate) fn check(overlay: &Overlay, found: &mut Vec<Problem>) {
             image(container, &mut tell);
             environment(container, &mut tell);
             mounts(container, &mut tell);
-            if overlay.name != PODMAN {
+            if !overlay.name.starts_with(PODMAN) {
                 probes(container, &mut tell);
             }
         }
-        if overlay.name != PODMAN {
+        if !overlay.name.starts_with(PODMAN) {
             budget(overlay, deployment, &mut tell);
         }
         if deployment.0.at("spec.strategy.rollingUpdate.maxUnavailable") != &Value::from(0) {
@@ -228,7 +228,7 @@ fn exposed(overlay: &Overlay, found: &mut Vec<Problem>) {
             && policy.0.list("spec.egress").is_empty()
     };
     if overlay.find("Namespace", "toolwave").is_some()
-        && overlay.name != PODMAN
+        && !overlay.name.starts_with(PODMAN)
         && !overlay.of_kind("NetworkPolicy").any(denies)
     {
         found.push(Problem {
