@@ -1,4 +1,8 @@
-# What the checks with real containers share: podman with a store of its own, pods from rendered manifests. Sourced.
+# What the checks with real containers share: podman with a store of its own, pods from rendered manifests, a load.
+# Sourced, with $work (a folder) and $toolwave (a client) set.
+
+coordinator=coordinator-pod-0-coordinator
+workers=(worker-pod-0-worker worker-pod-1-worker)
 
 # Podman, where it can be had: 77 when not, which the caller tells.
 have_podman() {
@@ -31,15 +35,25 @@ graphroot = "$work/graph"
 runroot = "$work/run"
 CONF
   export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
-  network=toolwave-$$
+}
+
+# Nothing leaves it, and nothing of the phase before is in it.
+fresh_network() {
+  network=toolwave-$$-$((++networks))
+  podman network create --internal "$network" >/dev/null
+}
+networks=0
+
+none_left() {
+  podman pod rm --all --force --time 0 >/dev/null 2>&1 || true
+  podman volume rm --all --force >/dev/null 2>&1 || true
+  podman network rm --force "$network" >/dev/null 2>&1 || true
 }
 
 end_podman() {
   # the commands of podman fail without one: nothing was made then
   if [ -n "${network:-}" ]; then
-    podman pod rm --all --force --time 0 >/dev/null 2>&1 || true
-    podman volume rm --all --force >/dev/null 2>&1 || true
-    podman network rm --force "$network" >/dev/null 2>&1 || true
+    none_left
     podman rmi --all --force >/dev/null 2>&1 || true
   fi
   rm -rf "$work"
@@ -87,4 +101,37 @@ fail() {
     podman logs --tail 20 "$container" >&2 2>&1 || true
   done
   exit 1
+}
+
+# As many workers as that are ready, at the coordinator of TOOLWAVE_COORDINATOR.
+workers_ready() { [ "$("$toolwave" workers --output json | grep -o '"READY"' | wc -l)" = "$1" ]; }
+
+# A plan after the other until told to stop, an end for each in $work/ends.
+load() {
+  while [ ! -e "$work/enough" ]; do
+    "$toolwave" run deploy/tests/load.yaml >"$work/load.txt" 2>&1 && echo ok || { echo failed; cat "$work/load.txt" >&2; }
+  done >>"$work/ends"
+}
+ended() { [ "$(wc -l <"$work/ends")" -ge "$1" ]; }
+under_load() { # WHAT COMMAND...
+  local what=$1 loading ends
+  shift
+  rm -f "$work/enough"
+  : >"$work/ends"
+  load &
+  loading=$!
+  # some that began before, and some that began after
+  until_true 30 "an execution ends" ended 1
+  "$@"
+  until_true 60 "executions end" ended $(($(wc -l <"$work/ends") + 2))
+  touch "$work/enough"
+  wait "$loading"
+  ends=$(wc -l <"$work/ends")
+  ! grep -q failed "$work/ends" || fail "$what: $(grep -c failed "$work/ends") of $ends executions failed"
+  echo "  $what: $ends executions of 32 calls, none failed"
+}
+# As a cluster ends a pod: SIGTERM, and SIGKILL after the grace period.
+stop() { # CONTAINER GRACE
+  podman stop --time "$2" "$1" >/dev/null
+  expect "$1: exit code after SIGTERM" "$(podman inspect --format '{{.State.ExitCode}}' "$1")" 0
 }

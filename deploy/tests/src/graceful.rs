@@ -85,5 +85,5 @@ fn memory(deployment: &Manifest, table: &toml::Table, found: &mut Vec<Problem>) 
 }
 
 fn bytes(text: &str) -> Option<f64> {
-    quantity::parse(&text.replace(' ', "").replace('B', ""))
+    quantity::parse(&text.replace([' ', 'B'], ""))
 }

@@ -79,6 +79,9 @@ fn what_is_insecure_says_so_and_the_rest_proves_who_comes_in() {
     }
 }
 
+/// Who, from where, to where, and which ports are open.
+type Row<'a> = (&'a str, &'a Place, &'a Place, [(u16, bool); 3]);
+
 fn place(namespace: &str, namespace_labels: Value, labels: Value) -> Place {
     Place {
         namespace: namespace.into(),
@@ -131,7 +134,7 @@ fn the_network_lets_through_what_is_listed_here_and_nothing_else() {
         let keda = place("keda", json!({}), json!({"app": "keda-operator"}));
         let dns = place("kube-system", json!({}), json!({"k8s-app": "kube-dns"}));
         let with_keda = name == "secure-keda";
-        let matrix: [(&str, &Place, &Place, [(u16, bool); 3]); 11] = [
+        let matrix: [Row<'_>; 11] = [
             (
                 "client",
                 &client,

@@ -64,7 +64,7 @@ fn apply(object: &mut Value, (path, value): &Change) {
         (Value::Object(parent), Some(value)) => drop(parent.insert(key, value.clone())),
         (Value::Object(parent), None) => drop(parent.remove(&key).expect("was there")),
         (Value::Array(parent), Some(value)) => {
-            parent[key.parse::<usize>().expect("a number")] = value.clone()
+            parent[key.parse::<usize>().expect("a number")] = value.clone();
         }
         _ => panic!("{path} cannot be changed"),
     }
