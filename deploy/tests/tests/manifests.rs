@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
+use toolwave_coordinator::Config;
 use toolwave_deploy_tests::{
     Look, OVERLAYS, Overlay, deploy,
     network::{Place, passes},
@@ -76,6 +77,40 @@ fn what_is_insecure_says_so_and_the_rest_proves_who_comes_in() {
         let secure = proves.iter().all(|part| configuration.contains(part));
         assert_ne!(insecure, secure, "{name}");
         assert_eq!(secure, name.contains("secure"), "{name}");
+    }
+}
+
+#[test]
+fn the_coordinator_takes_its_configuration_and_its_listeners() {
+    for (name, _) in OVERLAYS {
+        let overlay = read(name);
+        let Some(coordinator) = overlay.find("Deployment", "coordinator") else {
+            continue;
+        };
+        let map = overlay.find("ConfigMap", "coordinator").expect("there");
+        let text = map.0.at("data")["coordinator.toml"].as_str().expect("text");
+        let mut config: Config = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for variable in coordinator.0.list("spec.template.spec.containers.0.env") {
+            let value = || variable.text("value").parse().expect("an address");
+            match variable.text("name") {
+                "TOOLWAVE_COORDINATOR_LISTEN" => config.listen = value(),
+                "TOOLWAVE_COORDINATOR_WORKER_LISTEN" => config.worker_listen = Some(value()),
+                "TOOLWAVE_COORDINATOR_ADMIN_LISTEN" => config.admin.listen = Some(value()),
+                "TOOLWAVE_COORDINATOR_INSECURE_ALLOW_REMOTE" => config.insecure_allow_remote = true,
+                "TOOLWAVE_COORDINATOR_THREADS" => {}
+                other => panic!("{name}: {other} is no variable that is known here"),
+            }
+        }
+        assert_eq!(config.listen.port(), 7420, "{name}");
+        assert_eq!(config.worker_listen.expect("set").port(), 7421, "{name}");
+        assert_eq!(config.admin.listen.expect("set").port(), 7422, "{name}");
+        // Files of TLS come with the Secrets.
+        let wrong: Vec<_> = config
+            .check()
+            .into_iter()
+            .filter(|wrong| !wrong.key.contains("tls."))
+            .collect();
+        assert!(wrong.is_empty(), "{name}: {wrong:?}");
     }
 }
 
