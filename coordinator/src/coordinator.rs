@@ -11,6 +11,7 @@ use crate::{
     admin::{self, Admin},
     audit::{Audit, Event, Writer},
     config::{Config, Wrong},
+    dashboard,
     handle::Handle,
     identity::Identities,
     parts::{Chance, assemble},
@@ -143,6 +144,12 @@ impl Coordinator {
         let parts = assemble(&config, Chance::draw(), audit.clone());
         let handle = parts.handle;
         let identities = Arc::new(Identities::start(&config, audit.clone()).map_err(first_problem)?);
+        let dashboard = dashboard::routes(
+            handle.clone(),
+            parts.executions.clone(),
+            identities.clone(),
+            &config,
+        );
         let services = Services {
             identities: identities.clone(),
             executions: parts.executions,
@@ -161,7 +168,7 @@ impl Coordinator {
         let admin_address = admin.as_ref().map(AdminPort::address);
         let admin = admin.map(|port| {
             tracing::info!(address = %port.address(), "admin port open");
-            AbortOnDropHandle::new(tokio::spawn(port.serve(admin::http::routes(handle.clone()))))
+            AbortOnDropHandle::new(tokio::spawn(port.serve(admin::http::routes(handle.clone(), dashboard))))
         });
         audit.record(|| Event::CoordinatorStarted {
             address: serving.address().into(),

@@ -5,6 +5,8 @@ use axum::{Router, http::StatusCode, routing::get};
 use crate::handle::Handle;
 
 /// Everything that is served there.
-pub(crate) fn routes(_handle: Handle) -> Router {
-    Router::new().route("/livez", get(async || (StatusCode::OK, "ok\n")))
+pub(crate) fn routes(_handle: Handle, dashboard: Router) -> Router {
+    Router::new()
+        .route("/livez", get(async || (StatusCode::OK, "ok\n")))
+        .merge(dashboard)
 }
