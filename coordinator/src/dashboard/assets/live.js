@@ -84,6 +84,11 @@ export class Live {
     if (data === undefined) return;
     this.pause = FIRST_PAUSE;
     this.stands({ state: "live" });
-    this.heard(name.replace("event: ", ""), JSON.parse(data));
+    try {
+      this.heard(name.replace("event: ", ""), JSON.parse(data));
+    } catch (error) {
+      // A fault of the page is not one of the connection; the next event may do better.
+      reportError(error);
+    }
   }
 }

@@ -101,7 +101,7 @@ function showLoads(element, tools) {
 
 function showNewest(element, statuses) {
   if (!statuses.length) {
-    element.rows = undefined;
+    element.kept = undefined;
     fill(element, empty("No execution yet", "Send one with `toolwave run`, or call a tool from the Tools page."));
     return;
   }

@@ -5,24 +5,24 @@ import { h } from "./dom.js";
 
 /** Keeps `parent`'s children in step with `items`: `make(item)` once for each key, `update(element, item)` each time. */
 export function keyed(parent, items, key, make, update) {
-  parent.rows ??= new Map();
-  const gone = new Set(parent.rows.keys());
+  parent.kept ??= new Map();
+  const gone = new Set(parent.kept.keys());
   let before = parent.firstChild;
   for (const item of items) {
     const name = key(item);
     gone.delete(name);
-    let row = parent.rows.get(name);
+    let row = parent.kept.get(name);
     if (!row) {
       row = make(item);
-      parent.rows.set(name, row);
+      parent.kept.set(name, row);
     }
     if (row === before) before = row.nextSibling;
     else parent.insertBefore(row, before);
     update(row, item);
   }
   for (const name of gone) {
-    parent.rows.get(name).remove();
-    parent.rows.delete(name);
+    parent.kept.get(name).remove();
+    parent.kept.delete(name);
   }
 }
 
