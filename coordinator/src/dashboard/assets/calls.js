@@ -76,8 +76,9 @@ export class Calls {
       for (const attempt of call?.attempts ?? []) {
         if (attempt.sent === undefined) continue;
         changes.push([attempt.sent, 1]);
-        const end = attempt.ended ?? (call.ended !== undefined ? call.ended : undefined);
-        if (end !== undefined) changes.push([end, -1]);
+        // The end of the call is by the clock that the next dispatch is by; that of an attempt is the worker's.
+        const end = Math.min(attempt.ended ?? Infinity, call.ended ?? Infinity);
+        if (end !== Infinity) changes.push([Math.max(end, attempt.sent), -1]);
       }
     }
     changes.sort((one, other) => one[0] - other[0] || one[1] - other[1]);

@@ -120,7 +120,7 @@ function grid({ context, colours, calls, view, x }) {
   context.stroke();
   context.fillStyle = colours.muted;
   context.fillText(clip("in flight", view.left - 8), 8, 14);
-  context.fillText(clip(`at most ${most}`, view.left - 8), 8, 30);
+  context.fillText(clip(`at most ${calls.head?.summary?.analysis?.peakInFlight ?? most}`, view.left - 8), 8, 30);
 }
 
 function heading({ context, colours, view }, row, top) {

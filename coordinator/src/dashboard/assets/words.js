@@ -82,5 +82,5 @@ export function executionState(status) {
   if (good === (status.calls ?? 0)) return { kind: "good", glyph: "✓", word: "succeeded" };
   if (counts.has("OUTCOME_CANCELLED") && !counts.has("OUTCOME_FAILED")) return { kind: "quiet", glyph: "■", word: "cancelled" };
   if (good === 0) return { kind: "bad", glyph: "✗", word: "no call succeeded" };
-  return { kind: "bad", glyph: "✗", word: `${(status.calls ?? 0) - good} of ${status.calls} not` };
+  return { kind: "bad", glyph: "✗", word: `${(status.calls ?? 0) - good} of ${status.calls} not ok` };
 }
