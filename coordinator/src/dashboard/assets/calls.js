@@ -81,7 +81,10 @@ export class Calls {
         if (end !== Infinity) changes.push([Math.max(end, attempt.sent), -1]);
       }
     }
-    changes.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
+    // An end and the dispatch that it made room for are told of within the same moment, in either order.
+    const moment = Math.min(2, this.length / 500);
+    const order = ([at, change]) => (change < 0 ? at - moment : at);
+    changes.sort((one, other) => order(one) - order(other) || one[1] - other[1]);
     let now = 0;
     let most = 1;
     const steps = changes.map(([at, change]) => {

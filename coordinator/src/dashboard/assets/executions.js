@@ -32,9 +32,9 @@ export function showExecution(row, status) {
     fill(row.state, badge(state));
   }
   const ended = status.endedAt ? "" : `${count(status.ended)} of `;
-  const retries = (status.attempts ?? 0) > (status.calls ?? 0) ? `, ${many(status.attempts - status.calls, "retry", "retries")}` : "";
+  const tries = (status.attempts ?? 0) === (status.calls ?? 0) ? "" : `, ${many(status.attempts, "attempt")}`;
   const tenant = status.tenant && status.tenant !== "default" ? `, ${status.tenant}` : "";
-  say(row.calls, `${ended}${many(status.calls, "call")}, ${many(status.waves, "wave")}${retries}${tenant}`);
+  say(row.calls, `${ended}${many(status.calls, "call")}, ${many(status.waves, "wave")}${tries}${tenant}`);
   row.calls.title = (status.outcomes ?? []).map((entry) => `${entry.count} ${outcome(entry.outcome).word}`).join(", ");
   say(row.time, span(duration(status.duration)));
   say(row.when, clock(instant(status.acceptedAt)));
