@@ -85,7 +85,7 @@ export async function every_page_is_reached_and_left_by_keys({ cluster, page }) 
   await one.worker("gpu-1", 4);
   const view = await page();
   await view.goto(one.url);
-  await view.locator("tbody tr").waitFor();
+  await view.locator(".cards tbody tr").waitFor();
   const seen = [];
   for (let round = 0; round < 12; round += 1) {
     await view.keyboard.press("Tab");
