@@ -168,7 +168,9 @@ impl Coordinator {
         let admin_address = admin.as_ref().map(AdminPort::address);
         let admin = admin.map(|port| {
             tracing::info!(address = %port.address(), "admin port open");
-            AbortOnDropHandle::new(tokio::spawn(port.serve(admin::http::routes(handle.clone(), dashboard))))
+            AbortOnDropHandle::new(tokio::spawn(
+                port.serve(admin::http::routes(handle.clone(), dashboard)),
+            ))
         });
         audit.record(|| Event::CoordinatorStarted {
             address: serving.address().into(),

@@ -48,7 +48,10 @@ pub(super) async fn drain(
     Extension(operator): Asking,
     Path(worker): Path<String>,
 ) -> Response {
-    let request = operator.request(v1::DrainWorkerRequest { worker, resume: false });
+    let request = operator.request(v1::DrainWorkerRequest {
+        worker,
+        resume: false,
+    });
     json::answer(shared.services.admin.drain_worker(request).await)
 }
 
@@ -125,8 +128,9 @@ pub(super) async fn unknown() -> Failure {
     Failure {
         status: StatusCode::NOT_FOUND,
         word: "NO_SUCH_PATH",
-        message: "nothing is here: GET cluster, workers, executions, executions/{id}, tools, live; POST call, \
+        message:
+            "nothing is here: GET cluster, workers, executions, executions/{id}, tools, live; POST call, \
                   executions/{id}/cancel, workers/{name}/drain, workers/{name}/resume"
-            .to_owned(),
+                .to_owned(),
     }
 }

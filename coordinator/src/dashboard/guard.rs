@@ -92,7 +92,12 @@ impl Guard {
     }
 
     /// Whoever holds an operator's token.
-    pub(super) fn operator(&self, peer: SocketAddr, path: &str, headers: &HeaderMap) -> Result<Operator, Response> {
+    pub(super) fn operator(
+        &self,
+        peer: SocketAddr,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Operator, Response> {
         match self.identities.operator(headers, path, peer) {
             Ok(client) => Ok(Operator { client, peer }),
             Err(refusal) => {
@@ -177,12 +182,17 @@ pub(super) async fn operators(
 fn same_page(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if !matches!(site, None | Some(b"same-origin" | b"none")) {
-        return Err(forbidden("CROSS_SITE", "the request comes from another site's page"));
+        return Err(forbidden(
+            "CROSS_SITE",
+            "the request comes from another site's page",
+        ));
     }
     if method == Method::GET || method == Method::HEAD {
         return Ok(());
     }
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let origin = headers
+        .get(header::ORIGIN)
+        .and_then(|origin| origin.to_str().ok());
     let own = authority(headers).zip(origin).is_some_and(|(own, origin)| {
         let theirs = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
         theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(own.as_str()))
@@ -193,7 +203,9 @@ fn same_page(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
             "what changes something needs an Origin header that names this host and port",
         ));
     }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
     if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
         return Err(Failure {

@@ -127,9 +127,7 @@ fn empty<M: Named>() -> Result<DynamicMessage, Status> {
     let descriptor = CONTRACT
         .as_ref()
         .and_then(|pool| pool.get_message_by_name(&format!("toolwave.v1.{}", M::NAME)));
-    descriptor
-        .map(DynamicMessage::new)
-        .ok_or_else(|| broken(M::NAME))
+    descriptor.map(DynamicMessage::new).ok_or_else(|| broken(M::NAME))
 }
 
 /// The contract in this build does not describe itself: cannot be, and is told rather than panicked about.

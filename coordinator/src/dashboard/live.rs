@@ -92,7 +92,9 @@ pub(super) async fn stream(
     let viewer = Viewer {
         latest,
         _pictures: pictures,
-        open: wanted.execution.map(|id| live.executions.watch(&live.services, id)),
+        open: wanted
+            .execution
+            .map(|id| live.executions.watch(&live.services, id)),
         guard: shared.guard.clone(),
         peer,
         headers,
@@ -102,7 +104,11 @@ pub(super) async fn stream(
         let event = viewer.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), viewer))
     });
-    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/event-stream")],
+        Body::from_stream(events),
+    )
+        .into_response()
 }
 
 /// One event; the text has no line ends, as JSON has none.
@@ -157,7 +163,9 @@ async fn make(services: Services, sender: watch::Sender<Bytes>) {
 async fn picture(services: &Services) -> Result<String, Status> {
     let admin = &services.admin;
     let cluster = admin.get_cluster(Request::new(v1::GetClusterRequest {})).await?;
-    let workers = admin.list_workers(Request::new(v1::ListWorkersRequest {})).await?;
+    let workers = admin
+        .list_workers(Request::new(v1::ListWorkersRequest {}))
+        .await?;
     let newest = v1::ListExecutionsRequest {
         limit: NEWEST,
         ..Default::default()

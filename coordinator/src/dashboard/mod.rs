@@ -7,6 +7,8 @@ mod assets;
 mod guard;
 mod json;
 mod live;
+#[cfg(test)]
+mod tests;
 mod watched;
 
 use std::sync::Arc;

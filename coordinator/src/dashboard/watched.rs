@@ -154,7 +154,10 @@ fn note(
                 changed.push((at, json::text(call)?));
             }
         }
-        let runs = answer.status.as_ref().is_some_and(|status| status.ended_at.is_none());
+        let runs = answer
+            .status
+            .as_ref()
+            .is_some_and(|status| status.ended_at.is_none());
         Ok((json::text(&answer)?, runs, calls, changed))
     });
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
