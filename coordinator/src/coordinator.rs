@@ -15,6 +15,7 @@ use crate::{
     admin::{self, Admin, http::Extras},
     audit::{Audit, Event, Writer},
     config::{Config, Wrong},
+    dashboard,
     handle::Handle,
     identity::Identities,
     observe::metrics::Metrics,
@@ -165,7 +166,17 @@ impl Coordinator {
         let parts = assemble(&config, Chance::draw(), audit.clone(), tracer);
         let handle = parts.handle;
         let identities = Arc::new(Identities::start(&config, audit.clone()).map_err(first_problem)?);
+        let dashboard = dashboard::routes(
+            handle.clone(),
+            parts.executions.clone(),
+            identities.clone(),
+            &config,
+        );
         let admin_address = admin.as_ref().map(AdminPort::address);
+        let extras = Extras {
+            more: extras.more.merge(dashboard),
+            ..extras
+        };
         // From here on, so that probes hear that it starts.
         let admin = admin.map(|port| {
             tracing::info!(address = %port.address(), "admin port open");

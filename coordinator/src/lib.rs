@@ -11,6 +11,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod config;
 mod coordinator;
+mod dashboard;
 mod driver;
 pub mod error;
 pub mod execution;

@@ -4,6 +4,7 @@
 use std::{
     future::Future,
     sync::{Arc, atomic::AtomicU64},
+    time::SystemTime,
 };
 
 use tokio::sync::mpsc;
@@ -18,7 +19,10 @@ use crate::{
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Shared},
-    observe::metrics::{Limits, Metrics},
+    observe::{
+        history::History,
+        metrics::{Limits, Metrics},
+    },
     tenants::Allowances,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
@@ -73,6 +77,8 @@ pub(crate) fn assemble(
     });
     let declarations = Arc::new(Declarations::default());
     let payload_bytes = Arc::new(AtomicU64::new(0));
+    let history = Arc::new(History::new(config.history.clone()));
+    let coordinator_id: Arc<str> = Uuid::new_v4().to_string().into();
     let handle = Handle::new(Shared {
         requests,
         abandoned: abandoned.clone(),
@@ -83,10 +89,13 @@ pub(crate) fn assemble(
         allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
         audit: audit.clone(),
         metrics: metrics.clone(),
+        history: history.clone(),
+        coordinator_id: coordinator_id.clone(),
+        started_at: SystemTime::now(),
     });
     let readers = TaskTracker::new();
     let workers = Workers::new(
-        terms(config),
+        terms(config, coordinator_id),
         inputs.clone(),
         declarations.clone(),
         readers.clone(),
@@ -106,8 +115,7 @@ pub(crate) fn assemble(
         declarations.clone(),
         payload_bytes.clone(),
         Resolving::start(&inputs, &declarations, attempt_timeout),
-        audit,
-        tracer,
+        (audit, tracer, history),
     )
     .counting(metrics.numbers().clone());
     Parts {
@@ -124,9 +132,9 @@ pub(crate) fn assemble(
     }
 }
 
-fn terms(config: &Config) -> SessionTerms {
+fn terms(config: &Config, coordinator_id: Arc<str>) -> SessionTerms {
     SessionTerms {
-        coordinator_id: Uuid::new_v4().to_string().into(),
+        coordinator_id,
         register_within: config.register_timeout,
         heartbeat_interval: config.heartbeat_interval,
         self_fence: config.self_fence,

@@ -10,6 +10,7 @@ use crate::{
     queue::Head,
     retry,
     timers::Timer,
+    waiting,
     worker::{Counted, OccupancyState},
 };
 
@@ -28,15 +29,17 @@ pub(crate) fn start(
     let Some(execution) = executions.get_mut(&head.call.execution) else {
         return;
     };
+    let waits = waiting::so_far(cluster, execution, head.call.index, now);
     cluster.dequeue(execution, head.call.index, head.lane, true);
     cluster.queued_calls -= 1;
-    execution.in_flight += 1;
+    execution.count(now);
+    execution.running += 1;
     let Some(call) = execution.calls.get_mut(head.call.index as usize) else {
         return;
     };
     let attempt = AttemptKey {
         call: head.call,
-        number: call.open_attempt(now, worker),
+        number: call.open_attempt(now, worker, waits),
     };
     let timeout = execution.terms.of(call.terms).timeout;
     let due = now + timeout + cluster.config.timeout_slack;
@@ -121,6 +124,7 @@ pub(crate) fn finished(
     cluster.dirty |= cluster.pools.list(worker);
     // Nothing else about its end makes the worker's timer due earlier.
     if is_out {
+        cluster.look_again = true;
         cluster.arm_worker(key);
     }
     let mut execution = executions.get_mut(&attempt.call.execution);
@@ -252,6 +256,7 @@ fn try_again(
     };
     cluster.queued_calls += 1;
     cluster.tenants.come_back(execution.tenant);
+    execution.running -= 1;
     let Some(call) = execution.call(attempt.call.index) else {
         return;
     };

@@ -47,6 +47,9 @@ mod terms;
 mod time;
 mod timers;
 mod tool;
+mod track;
+mod waiting;
+mod waits;
 mod worker;
 
 pub use action::{Action, Admitted, AttemptRecord, FinishedCall};
@@ -59,5 +62,9 @@ pub use ids::{AttemptKey, CallKey, ExecutionKey, SessionKey, TenantKey, ToolKey,
 pub use limits::LimitStatus;
 pub use outcome::{AttemptFailure, Cause, EvictReason, Outcome, Refusal, TenantLimit};
 pub use scheduler::Scheduler;
-pub use status::{ToolStatus, Totals, WorkerCondition, WorkerStatus};
+pub use status::{
+    CallPhase, CallStatus, ExecutionStatus, TenantStatus, ToolStatus, Totals, Waiting, WorkerCondition,
+    WorkerStatus,
+};
 pub use time::Time;
+pub use waits::{Wait, WaitReason, Waits};

@@ -10,6 +10,7 @@ use crate::{
     plan::Need,
     terms::Terms,
     timers::Timer,
+    waiting,
     worker::OccupancyState,
 };
 
@@ -213,6 +214,11 @@ fn finish(
     let key = execution.call_key(index);
     let Some(call) = execution.call(index) else { return };
     let (state, tool) = (call.state, call.tool);
+    let waits = match state {
+        CallState::Waiting | CallState::InFlight { .. } | CallState::Ended => crate::Waits::default(),
+        _ => waiting::so_far(cluster, execution, index, now),
+    };
+    let Some(call) = execution.call(index) else { return };
     match state {
         CallState::Ended => return,
         CallState::Waiting | CallState::Resolving => {}
@@ -233,7 +239,9 @@ fn finish(
             );
         }
     }
-    if !matches!(state, CallState::InFlight { .. }) {
+    if matches!(state, CallState::InFlight { .. }) {
+        execution.running -= 1;
+    } else {
         cluster.queued_calls -= 1;
         cluster.tenants.leave(execution.tenant);
     }
@@ -248,6 +256,7 @@ fn finish(
         cause,
         attempts,
         ready_at,
+        waits,
     }));
     execution.open -= 1;
     release_dependents(execution, index, outcome, cause, steps);
@@ -404,7 +413,9 @@ pub(crate) fn declared(
     out: &mut Vec<Action>,
 ) {
     let tool = cluster.tools.entry(key).or_default();
-    tool.spec = Some(spec);
+    if tool.spec.replace(spec).is_none() {
+        tool.declared_at = now;
+    }
     let waiting = std::mem::take(&mut tool.undeclared);
     cluster.dirty = true;
     for call in waiting {

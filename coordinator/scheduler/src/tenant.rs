@@ -6,8 +6,9 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Action, CallRate, Refusal, TenantKey, TenantLimit, TenantLimits, Time,
+    Action, CallRate, Refusal, TenantKey, TenantLimit, TenantLimits, TenantStatus, Time, WaitReason,
     timers::{Armed, Timer, Timers},
+    track::Track,
 };
 
 /// What one turn of a tenant of weight 1 counts; of a heavier one it counts less.
@@ -23,6 +24,8 @@ pub(crate) struct Tenants {
     idle: Vec<TenantKey>,
     /// The turn last taken by any tenant.
     clock: u64,
+    /// How many have a `max_in_flight`.
+    limited: usize,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,8 @@ struct Tenant {
     turn: u64,
     /// The turn last taken by an execution of it.
     clock: u64,
+    /// When it was at `max_in_flight`.
+    limited: Track,
 }
 
 impl Tenants {
@@ -79,7 +84,10 @@ impl Tenants {
 
     /// An execution of so many calls is admitted. True: limits changed, and what waited may start.
     pub(crate) fn admit(&mut self, key: TenantKey, now: Time, calls: usize, limits: TenantLimits) -> bool {
-        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant::new(limits));
+        let tenant = self.tenants.entry(key).or_insert_with(|| {
+            self.limited += usize::from(limits.max_in_flight.is_some());
+            Tenant::new(limits)
+        });
         tenant.executions += 1;
         tenant.queued += calls;
         if let Some(interval) = limits.rate.as_ref().and_then(interval) {
@@ -87,7 +95,10 @@ impl Tenants {
         }
         let changed = tenant.limits != limits;
         if changed {
+            self.limited += usize::from(limits.max_in_flight.is_some());
+            self.limited -= usize::from(tenant.limits.max_in_flight.is_some());
             tenant.limits = limits;
+            tenant.note_limit(now);
         }
         changed
     }
@@ -147,11 +158,12 @@ impl Tenants {
     }
 
     /// A ready call of it is dispatched: it takes its turn, and so does its execution.
-    pub(crate) fn take_turn(&mut self, key: TenantKey, turn: &mut u64) {
+    pub(crate) fn take_turn(&mut self, now: Time, key: TenantKey, turn: &mut u64) {
         if let Some(tenant) = self.tenants.get_mut(&key) {
             tenant.ready -= 1;
             tenant.queued -= 1;
             tenant.in_flight += 1;
+            tenant.note_limit(now);
             self.clock = self.clock.max(tenant.turn);
             tenant.turn += tenant.stride();
             tenant.clock = tenant.clock.max(*turn);
@@ -160,9 +172,10 @@ impl Tenants {
     }
 
     /// An attempt of it does not count any more.
-    pub(crate) fn release(&mut self, key: TenantKey) {
+    pub(crate) fn release(&mut self, now: Time, key: TenantKey) {
         if let Some(tenant) = self.tenants.get_mut(&key) {
             tenant.in_flight -= 1;
+            tenant.note_limit(now);
             if tenant.is_idle() {
                 self.idle.push(key);
             }
@@ -189,6 +202,7 @@ impl Tenants {
                     continue;
                 }
                 timers.cancel(&mut tenant.timer);
+                self.limited -= usize::from(tenant.limits.max_in_flight.is_some());
                 self.tenants.remove(&key);
             }
             out.push(Action::ForgetTenant { tenant: key });
@@ -206,6 +220,27 @@ impl Tenants {
             Some(tenant) => tenant.is_below_limit().then_some(tenant.turn),
             None => Some(0),
         }
+    }
+
+    /// When it was at its limit; `None`: it has none.
+    pub(crate) fn limited(&self, key: TenantKey) -> Option<&Track> {
+        // Most coordinators limit no tenant.
+        if self.limited == 0 {
+            return None;
+        }
+        let tenant = self.tenants.get(&key)?;
+        tenant.limits.max_in_flight?;
+        Some(&tenant.limited)
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = TenantStatus> + '_ {
+        self.tenants.iter().map(|(&key, tenant)| TenantStatus {
+            tenant: key,
+            limits: tenant.limits,
+            in_flight: tenant.in_flight,
+            queued: tenant.queued,
+        })
     }
 
     /// How many are known.
@@ -226,7 +261,18 @@ impl Tenant {
             timer: None,
             turn: 0,
             clock: 0,
+            limited: Track::default(),
         }
+    }
+
+    /// Its attempts in flight, or its limit, changed.
+    fn note_limit(&mut self, now: Time) {
+        if self.limits.max_in_flight.is_none() && self.limited.now().is_none() {
+            return;
+        }
+        let is_at_limit = !self.is_below_limit();
+        self.limited
+            .set(now, is_at_limit.then_some(WaitReason::TenantLimit));
     }
 
     /// Nothing of it is left.

@@ -18,7 +18,7 @@ use toolwave_telemetry::traces::TraceContext;
 use super::{counting::Series, feed::FeedWriter, resolving::Asked};
 use crate::{
     execution::prepared::{CallFault, CallParameters, Detail, ExecutionNews},
-    observe::{numbers::Ending, traces::ExecutionSpans},
+    observe::{history::Record, numbers::Ending, traces::ExecutionSpans},
     tenants::Caller,
     worker::outbox::Words,
 };
@@ -52,6 +52,8 @@ pub(super) struct Execution {
     pub(super) trace: Option<Arc<TraceContext>>,
     /// Where it is traced here.
     pub(super) spans: Option<Box<ExecutionSpans>>,
+    /// For operators.
+    pub(super) record: Record,
     /// Bytes held for its tenant, where that is limited.
     pub(super) tenant_bytes: Option<Arc<AtomicU64>>,
     /// As far as its calls have ended.
@@ -208,6 +210,21 @@ impl Executions {
         Some(execution)
     }
 
+    /// All that run, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ExecutionKey, &Execution)> {
+        self.live.iter().map(|(key, execution)| (*key, execution))
+    }
+
+    /// One that runs, whosever it is.
+    pub(super) fn by_any_id(&self, id: u128) -> Option<ExecutionKey> {
+        self.ids.get(&id).copied()
+    }
+
+    /// It ended not long ago, whosever it was.
+    pub(super) fn has_ended(&self, id: u128) -> bool {
+        self.ended_ids.contains_key(&id)
+    }
+
     /// One of a tenant's. `None`: never heard of, or long ago, or another tenant's. `Some(None)`: it has ended.
     pub(super) fn by_id(&self, id: u128, tenant: &str) -> Option<Option<ExecutionKey>> {
         match self.ids.get(&id) {
@@ -230,7 +247,7 @@ impl Execution {
         feed: FeedWriter,
         detail: Detail,
         accepted_at: Time,
-        caller: Caller,
+        (caller, record): (Caller, Record),
     ) -> Self {
         Self {
             uuid,
@@ -242,6 +259,7 @@ impl Execution {
             caller,
             trace: None,
             spans: None,
+            record,
             tenant_bytes: None,
             ending: Ending::default(),
             news: Vec::new(),

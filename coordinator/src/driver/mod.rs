@@ -9,6 +9,7 @@ mod counting;
 mod directory;
 mod executions;
 pub(crate) mod feed;
+pub(crate) mod history;
 pub(crate) mod mailbox;
 mod observing;
 mod requests;
@@ -45,7 +46,7 @@ use self::{
 };
 use crate::{
     audit::{Audit, Record},
-    observe::numbers::Numbers,
+    observe::{history::History, numbers::Numbers},
     worker::declarations::Declarations,
 };
 
@@ -56,6 +57,8 @@ const STALL: Duration = Duration::from_millis(500);
 /// After a stall, the time for what waits in sockets to be read before any timer fires: heartbeats, and
 /// workers that dialled again because nobody answered.
 const CATCH_UP: Duration = Duration::from_secs(1);
+/// The wall clock may be so far from the other before dates follow it.
+const CLOCKS_APART: Duration = Duration::from_millis(5);
 /// Requests that are taken in one round.
 const REQUESTS_A_ROUND: usize = 64;
 
@@ -94,6 +97,7 @@ pub(crate) struct Driver {
     admission: Admission,
     audit: Audit,
     tracer: Tracer,
+    history: Arc<History>,
     /// For the audit; empty between rounds.
     records: Vec<Record>,
     counting: Counting,
@@ -116,7 +120,11 @@ struct Admission {
 struct Clock {
     origin: Instant,
     now: Time,
+    /// The date of `now`.
     wall: SystemTime,
+    /// The date of the origin. It stays while the two clocks agree, so that dates of one execution are as far from
+    /// each other as its instants are.
+    began: SystemTime,
 }
 
 // === impl Driver ===
@@ -128,8 +136,7 @@ impl Driver {
         declarations: Arc<Declarations>,
         payload_bytes: Arc<std::sync::atomic::AtomicU64>,
         resolving: Resolving,
-        audit: Audit,
-        tracer: Tracer,
+        (audit, tracer, history): (Audit, Tracer, Arc<History>),
     ) -> Self {
         Self {
             scheduler,
@@ -147,6 +154,7 @@ impl Driver {
             admission: Admission::default(),
             audit,
             tracer,
+            history,
             records: Vec::new(),
             counting: Counting::new(Arc::new(Numbers::new())),
             catches_up_until: Time::ZERO,
@@ -291,13 +299,23 @@ impl Clock {
             origin: Instant::now(),
             now: Time::ZERO,
             wall: SystemTime::now(),
+            began: SystemTime::now(),
         }
     }
 
     /// Once a round.
     fn read(&mut self) {
         self.now = Time::from_duration(self.origin.elapsed());
-        self.wall = SystemTime::now();
+        let (wall, passed) = (SystemTime::now(), self.now.since_origin());
+        self.wall = self.began + passed;
+        let apart = match wall.duration_since(self.wall) {
+            Ok(behind) => behind,
+            Err(ahead) => ahead.duration(),
+        };
+        if apart > CLOCKS_APART {
+            self.began = wall.checked_sub(passed).unwrap_or(SystemTime::UNIX_EPOCH);
+            self.wall = wall;
+        }
     }
 
     fn instant(&self, time: Time) -> Instant {
@@ -306,10 +324,8 @@ impl Clock {
         self.origin + time.since_origin().min(self.origin.elapsed() + far)
     }
 
-    /// The date of an instant that is not in the future, as the wall clock is now.
+    /// The date of an instant that is not in the future.
     fn date(&self, time: Time) -> SystemTime {
-        self.wall
-            .checked_sub(self.now.since(time))
-            .unwrap_or(SystemTime::UNIX_EPOCH)
+        self.began + time.since_origin()
     }
 }

@@ -3,10 +3,12 @@
 
 use std::{cell::Cell, collections::HashMap, sync::Arc, time::Duration};
 
+use prost::Message;
 use toolwave_proto::v1::{self, execution_event::Kind};
-use toolwave_scheduler::plan::Plan;
+use toolwave_scheduler::{Schedule, plan::Plan};
 
 use super::{
+    analysis::Course,
     answered::{Answered, Ended, to_result},
     convert::{to_duration, to_outcome, to_timestamp},
     prepared::{EndedCall, ExecutionNews},
@@ -19,6 +21,11 @@ const NEAREST_LOOKUPS: u32 = 32;
 /// Failures whose words are kept for the calls that are skipped because of them.
 const KEPT_FAULTS: usize = 10_000;
 
+/// Of what a client can receive, the analysis takes one part in so many at most; else its lists are cut.
+const ANALYSIS: usize = 8;
+/// What is left of its waits then.
+const FEW_WAITS: usize = 3;
+
 /// What is needed of a request to answer it.
 #[derive(Debug)]
 pub struct Shape {
@@ -26,6 +33,8 @@ pub struct Shape {
     pub calls: Vec<ShapeCall>,
     /// The waves.
     pub plan: Plan,
+    /// When one may start.
+    pub schedule: Schedule,
     /// The most that the client receives in one message.
     pub max_response_bytes: usize,
 }
@@ -82,6 +91,8 @@ pub struct Answer {
     attempts: u32,
     sequential: Duration,
     lookups: Cell<u32>,
+    tenant: Option<Arc<str>>,
+    course: Course,
 }
 
 impl Answer {
@@ -89,6 +100,7 @@ impl Answer {
     #[must_use]
     pub fn new(shape: Arc<Shape>, catalogue: Arc<Catalogue>, execution_id: &str) -> Self {
         Self {
+            course: Course::of(shape.calls.len()),
             shape,
             catalogue,
             execution_id: execution_id.to_owned(),
@@ -98,7 +110,15 @@ impl Answer {
             attempts: 0,
             sequential: Duration::ZERO,
             lookups: Cell::new(0),
+            tenant: None,
         }
+    }
+
+    /// Whose it is, for what it waited for.
+    #[must_use]
+    pub fn of_tenant(mut self, tenant: Arc<str>) -> Self {
+        self.tenant = Some(tenant);
+        self
     }
 
     /// Names the execution.
@@ -141,6 +161,8 @@ impl Answer {
         self.ended += 1;
         self.attempts = self.attempts.saturating_add(ended.attempts.len() as u32);
         self.sequential = self.sequential.saturating_add(ended.execution_time);
+        self.course
+            .end(ended, &self.shape.calls[ended.call as usize].tool_name);
         error
     }
 
@@ -187,6 +209,14 @@ impl Answer {
             })
             .collect();
         outcomes.sort_unstable_by_key(|count| count.outcome);
+        let mut analysis = self
+            .course
+            .analysis(&self.shape, self.tenant.as_deref().unwrap_or_default());
+        // It must not stand in the way of what was asked for.
+        if analysis.encoded_len() > self.shape.max_response_bytes / ANALYSIS {
+            analysis.critical_path.clear();
+            analysis.waits.truncate(FEW_WAITS);
+        }
         v1::ExecutionSummary {
             execution_id: self.execution_id.clone(),
             calls: self.shape.calls.len() as u32,
@@ -195,7 +225,7 @@ impl Answer {
             duration: Some(to_duration(duration)),
             sequential_duration: Some(to_duration(self.sequential)),
             attempts: self.attempts,
-            analysis: None,
+            analysis: Some(analysis),
         }
     }
 

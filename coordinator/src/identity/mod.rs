@@ -8,6 +8,7 @@ mod gate;
 mod identities;
 mod jwt;
 mod names;
+mod operators;
 mod peer;
 mod refusal;
 mod signatures;
