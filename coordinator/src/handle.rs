@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -20,12 +20,15 @@ use crate::{
     catalogue::Catalogue,
     driver::{
         feed::{Abandoned, Feed},
+        history::{ClusterState, LiveExecution, Running, Wanted},
         mailbox::{DrainedWorker, ListedWorker, Request, Submitted},
     },
     execution::{
+        answer::Shape,
         limits::RequestLimits,
         prepared::{ExecutionNews, PreparedExecution},
     },
+    observe::history::History,
     tenants::{Allowances, Caller, Quota},
     worker::declarations::Declarations,
 };
@@ -57,6 +60,12 @@ pub(crate) struct Shared {
     pub(crate) allowances: Allowances,
     /// Where what happens at the edge is recorded.
     pub(crate) audit: Audit,
+    /// What is kept of executions.
+    pub(crate) history: Arc<History>,
+    /// Random, new with each process.
+    pub(crate) coordinator_id: Arc<str>,
+    /// When it started.
+    pub(crate) started_at: SystemTime,
 }
 
 /// An accepted execution, watched. Dropped before its end, it cancels the execution: its client is gone.
@@ -175,6 +184,7 @@ impl Handle {
     pub(crate) async fn submit(
         &self,
         execution: PreparedExecution,
+        shape: Arc<Shape>,
         caller: Caller,
     ) -> Result<Ticket, SubmitError> {
         let key = ExecutionKey(self.shared.next_execution.fetch_add(1, Ordering::Relaxed));
@@ -194,6 +204,7 @@ impl Handle {
             uuid: uuid.as_u128(),
             id,
             execution,
+            shape,
             caller,
             feed: feed.clone().into(),
         };
@@ -231,6 +242,46 @@ impl Handle {
         self.ask(|reply| Request::Cancel { id, caller, reply })
             .await
             .unwrap_or(Err(UnknownExecution))
+    }
+
+    /// Ends an execution of any tenant early; `None` when the coordinator has stopped.
+    pub(crate) async fn cancel_any(
+        &self,
+        id: u128,
+        caller: Caller,
+    ) -> Option<Result<Cancelled, UnknownExecution>> {
+        self.ask(|reply| Request::CancelAny { id, caller, reply }).await
+    }
+
+    /// The newest executions that run; `None` when the coordinator has stopped.
+    pub(crate) async fn running(&self, wanted: Wanted) -> Option<Running> {
+        self.ask(|reply| Request::Running { wanted, reply }).await
+    }
+
+    /// An execution that runs, of any tenant; `None` within when none has this id, and `None` when the coordinator
+    /// has stopped.
+    pub(crate) async fn live(&self, id: u128) -> Option<Option<Box<LiveExecution>>> {
+        self.ask(|reply| Request::Live { id, reply }).await
+    }
+
+    /// The coordinator as a whole; `None` when it has stopped.
+    pub(crate) async fn cluster_state(&self) -> Option<ClusterState> {
+        self.ask(Request::ClusterState).await
+    }
+
+    /// What is kept of executions that ended.
+    pub(crate) fn history(&self) -> &History {
+        &self.shared.history
+    }
+
+    /// Bytes of parameters and results that are held.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        self.shared.payload_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The id of this process, and when it started.
+    pub(crate) fn process(&self) -> (&str, SystemTime) {
+        (&self.shared.coordinator_id, self.shared.started_at)
     }
 
     /// Every tool that was declared or called, and how busy it is; empty when the coordinator has stopped.

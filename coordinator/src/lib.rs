@@ -19,6 +19,7 @@ mod files;
 pub mod fuzzed;
 pub mod handle;
 pub mod identity;
+mod observe;
 mod parts;
 mod server;
 pub mod tenants;

@@ -4,6 +4,7 @@
 use std::{
     future::Future,
     sync::{Arc, atomic::AtomicU64},
+    time::SystemTime,
 };
 
 use tokio::sync::mpsc;
@@ -17,6 +18,7 @@ use crate::{
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Shared},
+    observe::history::History,
     tenants::Allowances,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
@@ -66,6 +68,8 @@ pub(crate) fn assemble(
     let abandoned = Arc::new(Abandoned::default());
     let declarations = Arc::new(Declarations::default());
     let payload_bytes = Arc::new(AtomicU64::new(0));
+    let history = Arc::new(History::new(config.history.clone()));
+    let coordinator_id: Arc<str> = Uuid::new_v4().to_string().into();
     let handle = Handle::new(Shared {
         requests,
         abandoned: abandoned.clone(),
@@ -75,10 +79,13 @@ pub(crate) fn assemble(
         limits: config.requests.clone(),
         allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
         audit: audit.clone(),
+        history: history.clone(),
+        coordinator_id: coordinator_id.clone(),
+        started_at: SystemTime::now(),
     });
     let readers = TaskTracker::new();
     let workers = Workers::new(
-        terms(config),
+        terms(config, coordinator_id),
         inputs.clone(),
         declarations.clone(),
         readers.clone(),
@@ -98,7 +105,7 @@ pub(crate) fn assemble(
         declarations.clone(),
         payload_bytes.clone(),
         Resolving::start(&inputs, &declarations, attempt_timeout),
-        audit,
+        (audit, history),
     );
     Parts {
         executions: Executions::new(handle.clone()),
@@ -114,9 +121,9 @@ pub(crate) fn assemble(
     }
 }
 
-fn terms(config: &Config) -> SessionTerms {
+fn terms(config: &Config, coordinator_id: Arc<str>) -> SessionTerms {
     SessionTerms {
-        coordinator_id: Uuid::new_v4().to_string().into(),
+        coordinator_id,
         register_within: config.register_timeout,
         heartbeat_interval: config.heartbeat_interval,
         self_fence: config.self_fence,

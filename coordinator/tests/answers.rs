@@ -16,7 +16,9 @@ use toolwave_coordinator::{
     },
 };
 use toolwave_proto::v1::{self, call_result::ResultForm as Form};
-use toolwave_scheduler::{AttemptFailure, CallKey, Cause, ExecutionKey, Outcome, plan::Plan};
+use toolwave_scheduler::{
+    AttemptFailure, CallKey, Cause, ExecutionKey, Outcome, Schedule, Waits, plan::Plan,
+};
 
 fn answer(calls: u32, max_response_bytes: usize, form: ResultForm) -> Answer {
     let shape = Shape {
@@ -28,6 +30,7 @@ fn answer(calls: u32, max_response_bytes: usize, form: ResultForm) -> Answer {
             })
             .collect(),
         plan: Plan::new(calls, &[]).expect("no edges"),
+        schedule: Schedule::Pipelined,
         max_response_bytes,
     };
     Answer::new(Arc::new(shape), Arc::new(Catalogue::default()), "execution")
@@ -43,6 +46,7 @@ fn ended(call: u32, outcome: Outcome, cause: Cause) -> EndedCall {
         attempts: SmallVec::new(),
         queue_time: Duration::ZERO,
         execution_time: Duration::from_millis(10),
+        waits: Waits::default(),
         at: SystemTime::UNIX_EPOCH,
     }
 }
@@ -58,6 +62,8 @@ fn attempt(failure: AttemptFailure) -> EndedAttempt {
     EndedAttempt {
         number: 1,
         worker: "w1".into(),
+        waits: Waits::default(),
+        dispatched_at: SystemTime::UNIX_EPOCH,
         started_at: SystemTime::UNIX_EPOCH,
         ended_at: SystemTime::UNIX_EPOCH,
         failure: Some(Box::new(EndedAttemptFailure { failure, fault: None })),

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::{
     AttemptFailure, AttemptKey, CallKey, Cause, EvictReason, ExecutionKey, Outcome, Refusal, SessionKey,
-    TenantKey, Time, WorkerKey,
+    TenantKey, Time, Waits, WorkerKey,
 };
 
 /// One output. Actions are carried out in order.
@@ -114,10 +114,12 @@ pub struct FinishedCall {
     pub attempts: SmallVec<[AttemptRecord; 1]>,
     /// When its dependencies were done; `None` when that never came.
     pub ready_at: Option<Time>,
+    /// What it waited for after its last attempt, or without any.
+    pub waits: Waits,
 }
 
 /// What became of one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptRecord {
     /// Its number.
     pub number: u32,
@@ -131,4 +133,6 @@ pub struct AttemptRecord {
     pub ended_at: Option<Time>,
     /// Why it did not succeed; `None` while it runs, and for the one that did.
     pub failure: Option<AttemptFailure>,
+    /// What its call waited for before it was sent, since it was ready or the attempt before had ended.
+    pub waits: Waits,
 }

@@ -31,6 +31,7 @@ pub(crate) fn start(
     cluster.dequeue(execution, head.call.index, head.lane, true);
     cluster.queued_calls -= 1;
     execution.in_flight += 1;
+    execution.running += 1;
     let Some(call) = execution.calls.get_mut(head.call.index as usize) else {
         return;
     };
@@ -252,6 +253,7 @@ fn try_again(
     };
     cluster.queued_calls += 1;
     cluster.tenants.come_back(execution.tenant);
+    execution.running -= 1;
     let Some(call) = execution.call(attempt.call.index) else {
         return;
     };

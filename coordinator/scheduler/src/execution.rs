@@ -39,6 +39,8 @@ pub(crate) struct Execution {
     pub(crate) open: u32,
     /// Attempts that count against `max_concurrency`.
     pub(crate) in_flight: u32,
+    /// Calls whose current attempt is on a worker; those under abort are not among them.
+    pub(crate) running: u32,
     /// Ready calls.
     pub(crate) queued: u32,
     /// Turns taken, for fairness among the executions of a tenant.
@@ -141,6 +143,7 @@ impl Execution {
             fail_fast: on_failure == OnFailure::FailFast,
             barrier,
             in_flight: 0,
+            running: 0,
             queued: 0,
             turn: 0,
             parked: SmallVec::new(),
@@ -238,6 +241,7 @@ impl Call {
             started_at: None,
             ended_at: None,
             failure: None,
+            waits: crate::Waits::default(),
         });
         self.charged += 1;
         self.state = CallState::InFlight {

@@ -46,6 +46,7 @@ mod terms;
 mod time;
 mod timers;
 mod tool;
+mod waits;
 mod worker;
 
 pub use action::{Action, Admitted, AttemptRecord, FinishedCall};
@@ -57,5 +58,6 @@ pub use event::{
 pub use ids::{AttemptKey, CallKey, ExecutionKey, SessionKey, TenantKey, ToolKey, WorkerKey};
 pub use outcome::{AttemptFailure, Cause, EvictReason, Outcome, Refusal, TenantLimit};
 pub use scheduler::Scheduler;
-pub use status::{ToolStatus, Totals, WorkerCondition, WorkerStatus};
+pub use status::{CallPhase, CallStatus, ExecutionStatus, ToolStatus, Totals, WorkerCondition, WorkerStatus};
 pub use time::Time;
+pub use waits::{Wait, WaitReason, Waits};

@@ -233,7 +233,9 @@ fn finish(
             );
         }
     }
-    if !matches!(state, CallState::InFlight { .. }) {
+    if matches!(state, CallState::InFlight { .. }) {
+        execution.running -= 1;
+    } else {
         cluster.queued_calls -= 1;
         cluster.tenants.leave(execution.tenant);
     }
@@ -248,6 +250,7 @@ fn finish(
         cause,
         attempts,
         ready_at,
+        waits: crate::Waits::default(),
     }));
     execution.open -= 1;
     release_dependents(execution, index, outcome, cause, steps);

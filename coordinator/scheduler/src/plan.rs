@@ -191,6 +191,13 @@ impl Plan {
         &self.dependents[self.first[call as usize] as usize..self.first[call as usize + 1] as usize]
     }
 
+    /// Bytes that it holds elsewhere.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let numbers = self.waves.capacity() + self.dependencies.capacity() + self.first.capacity();
+        numbers * size_of::<u32>() + self.dependents.capacity() * size_of::<Dependent>()
+    }
+
     /// The calls of each wave, in request order.
     #[must_use]
     pub fn waves(&self) -> Vec<Vec<u32>> {

@@ -1,8 +1,12 @@
 //! The scheduler itself: events to the parts that handle them, timers to those that set them.
 
 use crate::{
-    Action, Config, Event, Time, ToolStatus, Totals, WorkerStatus, attempt, cluster::Cluster,
-    execution::Executions, fleet, lifecycle, placement, timers::Timer,
+    Action, CallPhase, CallStatus, Config, Event, ExecutionKey, ExecutionStatus, Time, ToolStatus, Totals,
+    WorkerStatus, attempt,
+    cluster::Cluster,
+    execution::{CallState, Executions},
+    fleet, lifecycle, placement,
+    timers::Timer,
 };
 
 /// The state machine. One instance, one owner.
@@ -141,6 +145,39 @@ impl Scheduler {
             }
         };
         self.cluster.tools.iter().map(status).collect()
+    }
+
+    /// An execution; `None` once it has ended.
+    #[must_use]
+    pub fn execution(&self, key: ExecutionKey) -> Option<ExecutionStatus> {
+        let execution = self.executions.get(&key)?;
+        Some(ExecutionStatus {
+            open: execution.open,
+            in_flight: execution.running,
+        })
+    }
+
+    /// The calls of an execution that are beyond their dependencies and have not ended, in request order.
+    #[must_use]
+    pub fn calls(&self, key: ExecutionKey) -> Vec<CallStatus> {
+        let Some(execution) = self.executions.get(&key) else {
+            return Vec::new();
+        };
+        let calls = (0..).zip(&execution.calls).filter_map(|(index, call)| {
+            let phase = match call.state {
+                CallState::Waiting | CallState::Ended => return None,
+                CallState::Undeclared | CallState::Resolving | CallState::Ready { .. } => CallPhase::Ready,
+                CallState::InFlight { .. } => CallPhase::InFlight,
+                CallState::Backoff => CallPhase::Backoff,
+            };
+            Some(CallStatus {
+                index,
+                phase,
+                ready_at: call.ready_at,
+                attempts: call.attempts.clone(),
+            })
+        });
+        calls.collect()
     }
 
     /// Sizes of the state.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{ToolKey, WorkerKey};
+use crate::{AttemptRecord, Time, ToolKey, WorkerKey};
 
 /// The condition of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +68,37 @@ pub struct Totals {
     pub tenants: usize,
     /// Tools that were called and never declared.
     pub undeclared_tools: usize,
+}
+
+/// An execution that has not ended, now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionStatus {
+    /// Calls that have not ended.
+    pub open: u32,
+    /// Of these, those with an attempt on a worker.
+    pub in_flight: u32,
+}
+
+/// A call that is beyond its dependencies and has not ended, now.
+#[derive(Clone, Debug)]
+pub struct CallStatus {
+    /// Its index.
+    pub index: u32,
+    /// Where it stands.
+    pub phase: CallPhase,
+    /// When its dependencies were done.
+    pub ready_at: Option<Time>,
+    /// Those that were dispatched, in order.
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// Where such a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallPhase {
+    /// It waits for its turn.
+    Ready,
+    /// Its attempt is on a worker.
+    InFlight,
+    /// It waits for its next attempt.
+    Backoff,
 }

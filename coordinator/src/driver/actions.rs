@@ -138,6 +138,7 @@ impl Driver {
         let Some(execution) = self.executions.get(attempt.call.execution) else {
             return;
         };
+        execution.record.attempts += 1;
         let words = execution.words.clone();
         let Some(call) = execution.calls.get_mut(attempt.call.index as usize) else {
             return;
@@ -300,20 +301,22 @@ impl Driver {
             rejection,
             attempts: finished
                 .attempts
-                .iter()
+                .into_iter()
                 .map(|record| self.ended_attempt(record, &mut tries))
                 .collect(),
             queue_time,
             execution_time: execution_time.unwrap_or_default(),
+            waits: finished.waits,
             at,
         };
+        self.keep_end(key.execution, &ended, parameter_bytes, parameters.as_ref());
         self.note_ended(key.execution, &ended, parameter_bytes);
         self.observe_ended(key.execution, &ended, parameter_bytes);
         self.executions
             .tell(key.execution, ExecutionNews::Ended(Arc::new(ended)));
     }
 
-    fn ended_attempt(&self, record: &AttemptRecord, tries: &mut [Try]) -> EndedAttempt {
+    fn ended_attempt(&self, record: AttemptRecord, tries: &mut [Try]) -> EndedAttempt {
         let this = tries.iter_mut().find(|attempt| attempt.number == record.number);
         let (worker, fault, late) = match this {
             Some(this) => (
@@ -335,6 +338,8 @@ impl Driver {
         EndedAttempt {
             number: record.number,
             worker,
+            waits: record.waits,
+            dispatched_at: date(Some(record.dispatched_at)),
             started_at: date(Some(record.started_at.unwrap_or(record.dispatched_at))),
             ended_at: date(record.ended_at),
             failure: record
@@ -349,6 +354,7 @@ impl Driver {
             return;
         };
         let duration = self.clock.now.since(execution.accepted_at);
+        self.keep_execution(key);
         self.observe_finished(key, duration);
         self.executions.end(key, ExecutionNews::Finished { duration });
     }

@@ -17,6 +17,7 @@ use toolwave_scheduler::{AttemptKey, CallKey, ExecutionKey, Time, WorkerKey};
 use super::{feed::FeedWriter, resolving::Asked};
 use crate::{
     execution::prepared::{CallFault, CallParameters, Detail, ExecutionNews},
+    observe::history::Record,
     tenants::Caller,
     worker::outbox::Words,
 };
@@ -46,6 +47,8 @@ pub(super) struct Execution {
     pub(super) detail: Detail,
     pub(super) accepted_at: Time,
     pub(super) caller: Caller,
+    /// For operators.
+    pub(super) record: Record,
     /// Bytes held for its tenant, where that is limited.
     pub(super) tenant_bytes: Option<Arc<AtomicU64>>,
     news: Vec<ExecutionNews>,
@@ -196,6 +199,21 @@ impl Executions {
         Some(execution)
     }
 
+    /// All that run, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ExecutionKey, &Execution)> {
+        self.live.iter().map(|(key, execution)| (*key, execution))
+    }
+
+    /// One that runs, whosever it is.
+    pub(super) fn by_any_id(&self, id: u128) -> Option<ExecutionKey> {
+        self.ids.get(&id).copied()
+    }
+
+    /// It ended not long ago, whosever it was.
+    pub(super) fn has_ended(&self, id: u128) -> bool {
+        self.ended_ids.contains_key(&id)
+    }
+
     /// One of a tenant's. `None`: never heard of, or long ago, or another tenant's. `Some(None)`: it has ended.
     pub(super) fn by_id(&self, id: u128, tenant: &str) -> Option<Option<ExecutionKey>> {
         match self.ids.get(&id) {
@@ -218,7 +236,7 @@ impl Execution {
         feed: FeedWriter,
         detail: Detail,
         accepted_at: Time,
-        caller: Caller,
+        (caller, record): (Caller, Record),
     ) -> Self {
         Self {
             uuid,
@@ -228,6 +246,7 @@ impl Execution {
             detail,
             accepted_at,
             caller,
+            record,
             tenant_bytes: None,
             news: Vec::new(),
         }

@@ -9,8 +9,15 @@ use toolwave_proto::v1::Registered;
 use toolwave_scheduler::{AttemptFailure, AttemptKey, ExecutionKey, SessionKey, ToolStatus, WorkerStatus};
 
 use crate::{
-    driver::{feed::FeedWriter, resolving::Resolved},
-    execution::prepared::{CallFault, PreparedExecution},
+    driver::{
+        feed::FeedWriter,
+        history::{ClusterState, LiveExecution, Running, Wanted},
+        resolving::Resolved,
+    },
+    execution::{
+        answer::Shape,
+        prepared::{CallFault, PreparedExecution},
+    },
     handle::{Cancelled, UnknownExecution},
     tenants::Caller,
     worker::outbox::{Answers, Outbound},
@@ -122,6 +129,21 @@ pub(crate) enum Request {
         caller: Caller,
         reply: oneshot::Sender<Result<Cancelled, UnknownExecution>>,
     },
+    /// Of any tenant.
+    CancelAny {
+        id: u128,
+        caller: Caller,
+        reply: oneshot::Sender<Result<Cancelled, UnknownExecution>>,
+    },
+    Running {
+        wanted: Wanted,
+        reply: oneshot::Sender<Running>,
+    },
+    Live {
+        id: u128,
+        reply: oneshot::Sender<Option<Box<LiveExecution>>>,
+    },
+    ClusterState(oneshot::Sender<ClusterState>),
     ToolStatuses(oneshot::Sender<Vec<(Arc<str>, ToolStatus)>>),
     ListWorkers(oneshot::Sender<Vec<ListedWorker>>),
     DrainWorker {
@@ -147,6 +169,8 @@ pub(crate) struct Submitted {
     /// The same as text.
     pub(crate) id: Arc<str>,
     pub(crate) execution: PreparedExecution,
+    /// What is needed to answer it.
+    pub(crate) shape: Arc<Shape>,
     pub(crate) caller: Caller,
     pub(crate) feed: FeedWriter,
 }

@@ -8,6 +8,7 @@ mod auditing;
 mod directory;
 mod executions;
 pub(crate) mod feed;
+pub(crate) mod history;
 pub(crate) mod mailbox;
 mod observing;
 mod requests;
@@ -40,6 +41,7 @@ use self::{
 };
 use crate::{
     audit::{Audit, Record},
+    observe::history::History,
     worker::declarations::Declarations,
 };
 
@@ -87,6 +89,7 @@ pub(crate) struct Driver {
     dead: Vec<SessionKey>,
     admission: Admission,
     audit: Audit,
+    history: Arc<History>,
     /// For the audit; empty between rounds.
     records: Vec<Record>,
     late_reports: u64,
@@ -121,7 +124,7 @@ impl Driver {
         declarations: Arc<Declarations>,
         payload_bytes: Arc<std::sync::atomic::AtomicU64>,
         resolving: Resolving,
-        audit: Audit,
+        (audit, history): (Audit, Arc<History>),
     ) -> Self {
         Self {
             scheduler,
@@ -138,6 +141,7 @@ impl Driver {
             dead: Vec::new(),
             admission: Admission::default(),
             audit,
+            history,
             records: Vec::new(),
             late_reports: 0,
             catches_up_until: Time::ZERO,

@@ -19,6 +19,7 @@ use crate::{
     audit,
     execution::prepared::{CallParameters, CallState, PreparedCall},
     handle::{Cancelled, RETRY_AFTER, SubmitError, UnknownExecution},
+    observe::history::Record,
     tenants::{Caller, Quota},
     worker::{
         fault::SessionFault,
@@ -31,6 +32,10 @@ impl Driver {
         match request {
             Request::Submit(submitted) => self.submit(*submitted),
             Request::Cancel { id, caller, reply } => answer(reply, self.cancel(id, &caller)),
+            Request::CancelAny { id, caller, reply } => answer(reply, self.cancel_any(id, &caller)),
+            Request::Running { wanted, reply } => answer(reply, self.running(&wanted)),
+            Request::Live { id, reply } => answer(reply, self.live(id).map(Box::new)),
+            Request::ClusterState(reply) => answer(reply, self.cluster_state()),
             Request::ToolStatuses(reply) => {
                 let catalogue = self.declarations.current();
                 let statuses = self.scheduler.tools().into_iter();
@@ -69,6 +74,7 @@ impl Driver {
             uuid,
             id,
             execution: prepared,
+            shape,
             caller,
             feed,
         } = submitted;
@@ -180,7 +186,8 @@ impl Driver {
         };
         let now = self.clock.now;
         self.tenants.submitted(submitter.key);
-        let mut execution = Execution::new(uuid, words, calls, feed, prepared.detail, now, caller);
+        let record = Record::new(shape, self.clock.wall);
+        let mut execution = Execution::new(uuid, words, calls, feed, prepared.detail, now, (caller, record));
         execution.count_for(submitter.payload_bytes);
         self.executions.insert(key, execution);
         self.handle(Event::Submit(Submission {

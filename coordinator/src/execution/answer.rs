@@ -4,7 +4,7 @@
 use std::{cell::Cell, collections::HashMap, sync::Arc, time::Duration};
 
 use toolwave_proto::v1::{self, execution_event::Kind};
-use toolwave_scheduler::plan::Plan;
+use toolwave_scheduler::{Schedule, plan::Plan};
 
 use super::{
     answered::{Answered, Ended, to_result},
@@ -26,6 +26,8 @@ pub struct Shape {
     pub calls: Vec<ShapeCall>,
     /// The waves.
     pub plan: Plan,
+    /// When one may start.
+    pub schedule: Schedule,
     /// The most that the client receives in one message.
     pub max_response_bytes: usize,
 }
@@ -82,6 +84,7 @@ pub struct Answer {
     attempts: u32,
     sequential: Duration,
     lookups: Cell<u32>,
+    tenant: Option<Arc<str>>,
 }
 
 impl Answer {
@@ -98,7 +101,15 @@ impl Answer {
             attempts: 0,
             sequential: Duration::ZERO,
             lookups: Cell::new(0),
+            tenant: None,
         }
+    }
+
+    /// Whose it is, for what it waited for.
+    #[must_use]
+    pub fn of_tenant(mut self, tenant: Arc<str>) -> Self {
+        self.tenant = Some(tenant);
+        self
     }
 
     /// Names the execution.

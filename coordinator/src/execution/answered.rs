@@ -23,7 +23,7 @@ const AROUND: usize = 24;
 /// Of a result on the wire, besides its texts, its attempts and what the tool returned: at most so many bytes.
 const RESULT: usize = 160;
 /// Of an attempt without a failure, besides its worker's name: at most so many bytes.
-const ATTEMPT: usize = 96;
+const ATTEMPT: usize = 120;
 
 /// The whole answer.
 #[derive(Debug)]
@@ -252,7 +252,8 @@ pub(super) fn to_result(shape: &Shape, ended: &EndedCall, error: Option<v1::Call
     }
 }
 
-fn to_attempt(attempt: &EndedAttempt) -> v1::Attempt {
+/// As it is on the wire.
+pub(crate) fn to_attempt(attempt: &EndedAttempt) -> v1::Attempt {
     v1::Attempt {
         number: attempt.number,
         worker: attempt.worker.to_string(),
@@ -260,7 +261,7 @@ fn to_attempt(attempt: &EndedAttempt) -> v1::Attempt {
         ended_at: Some(to_timestamp(attempt.ended_at)),
         failure: attempt.failure.as_deref().map(attempt_error),
         late: attempt.late,
-        dispatched_at: None,
+        dispatched_at: Some(to_timestamp(attempt.dispatched_at)),
     }
 }
 

@@ -119,7 +119,8 @@ pub(super) fn plain_len(shape: &Shape, ended: &EndedCall) -> usize {
         .iter()
         .map(|attempt| {
             let times = encoding::message::encoded_len(3, &to_timestamp(attempt.started_at))
-                + encoding::message::encoded_len(4, &to_timestamp(attempt.ended_at));
+                + encoding::message::encoded_len(4, &to_timestamp(attempt.ended_at))
+                + encoding::message::encoded_len(7, &to_timestamp(attempt.dispatched_at));
             delimited_len(attempt_len(attempt, times))
         })
         .sum();
@@ -137,7 +138,7 @@ fn left_out(ended: &EndedCall) -> u64 {
     ended.result.as_ref().map_or(0, |text| text.len() as u64)
 }
 
-/// As `v1::Attempt`, of one that did not fail and whose two times take so many bytes.
+/// As `v1::Attempt`, of one that did not fail and whose three times take so many bytes.
 fn attempt_len(attempt: &EndedAttempt, times: usize) -> usize {
     number_len(1, attempt.number.into())
         + text_len(&attempt.worker)
@@ -148,7 +149,9 @@ fn attempt_len(attempt: &EndedAttempt, times: usize) -> usize {
 fn put_attempt(attempt: &EndedAttempt, buffer: &mut impl BufMut) {
     let started_at = instant(3, attempt.started_at);
     let ended_at = instant(4, attempt.ended_at);
-    let length = attempt_len(attempt, started_at.len() + ended_at.len());
+    let dispatched_at = instant(7, attempt.dispatched_at);
+    let times = started_at.len() + ended_at.len() + dispatched_at.len();
+    let length = attempt_len(attempt, times);
     put_start(9, length, buffer);
     put_number(1, attempt.number.into(), buffer);
     put_bytes(2, attempt.worker.as_bytes(), buffer);
@@ -157,6 +160,7 @@ fn put_attempt(attempt: &EndedAttempt, buffer: &mut impl BufMut) {
     if attempt.late {
         encoding::bool::encode(6, &true, buffer);
     }
+    dispatched_at.put(buffer);
 }
 
 fn instant(tag: u8, at: SystemTime) -> Time {

@@ -161,7 +161,7 @@ impl KeyedExecutions {
             key.to_owned(),
         );
         self.listeners.spawn(async move {
-            match handle.submit(prepared.execution, caller).await {
+            match handle.submit(prepared.execution, log.shape.clone(), caller).await {
                 Ok(ticket) => {
                     log.write(|written| written.admission = Some(Ok(ticket.execution_id().into())));
                     listen(ticket, &log).await;

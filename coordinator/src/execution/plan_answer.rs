@@ -7,7 +7,7 @@ use std::{
 
 use prost::Message;
 use toolwave_proto::v1;
-use toolwave_scheduler::{Cause, Outcome};
+use toolwave_scheduler::{Cause, Outcome, Waits};
 
 use super::{
     answer::{Answer, waves},
@@ -44,6 +44,7 @@ pub(super) fn plan_response(prepared: Prepared, catalogue: Arc<Catalogue>) -> v1
             attempts: smallvec::SmallVec::new(),
             queue_time: Duration::ZERO,
             execution_time: Duration::ZERO,
+            waits: Waits::default(),
             at: SystemTime::UNIX_EPOCH,
         };
         rejected.push(v1::CallEnded {

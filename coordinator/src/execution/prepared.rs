@@ -8,7 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use toolwave_scheduler::{AttemptFailure, Cause, OnFailure, Outcome, RetryPolicy, Schedule, plan::Plan};
+use toolwave_scheduler::{
+    AttemptFailure, Cause, OnFailure, Outcome, RetryPolicy, Schedule, Waits, plan::Plan,
+};
 
 use super::template::Template;
 
@@ -146,7 +148,7 @@ pub enum ExecutionNews {
 }
 
 /// The end of a call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EndedCall {
     /// Index of the call.
     pub call: u32,
@@ -164,17 +166,23 @@ pub struct EndedCall {
     pub queue_time: Duration,
     /// Of the last attempt: as the worker measured it, else as seen from here.
     pub execution_time: Duration,
+    /// What it waited for after its last attempt, or without any.
+    pub waits: Waits,
     /// When.
     pub at: SystemTime,
 }
 
 /// What became of one attempt.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EndedAttempt {
     /// From 1.
     pub number: u32,
     /// The worker's name.
     pub worker: Arc<str>,
+    /// What its call waited for before it was sent, since it was ready or the attempt before had ended.
+    pub waits: Waits,
+    /// When it was sent.
+    pub dispatched_at: SystemTime,
     /// When it began, or was sent where its beginning is not known.
     pub started_at: SystemTime,
     /// When it ended or was given up.

@@ -120,8 +120,12 @@ impl Service {
         let key = request.idempotency_key.clone();
         if key.is_empty() {
             let prepared = self.prepare(request, circumstances, catalogue.clone()).await?;
-            let ticket = self.handle.submit(prepared.execution, caller).await?;
-            let answer = Answer::new(Arc::new(prepared.shape), catalogue, ticket.execution_id());
+            let shape = Arc::new(prepared.shape);
+            let ticket = self
+                .handle
+                .submit(prepared.execution, shape.clone(), caller)
+                .await?;
+            let answer = Answer::new(shape, catalogue, ticket.execution_id());
             return Ok((Source::Own(ticket), answer));
         }
         let body = body_of(&request, &caller);

@@ -106,6 +106,7 @@ pub fn prepare(
     let shape = Shape {
         calls: shapes,
         plan: plan.clone(),
+        schedule: options.schedule,
         max_response_bytes: options.max_response_bytes,
     };
     let execution = PreparedExecution {

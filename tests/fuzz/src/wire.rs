@@ -20,7 +20,7 @@ use toolwave_coordinator::{
 };
 use toolwave_proto::v1;
 use toolwave_scheduler::{
-    AttemptFailure, AttemptKey, CallKey, Cause, ExecutionKey, Outcome,
+    AttemptFailure, AttemptKey, CallKey, Cause, ExecutionKey, Outcome, Schedule, Waits,
     plan::{Edge, Need, Plan},
 };
 
@@ -142,6 +142,7 @@ fn answer(from: &mut draw::Bytes<'_>) {
             })
             .collect(),
         plan: Plan::new(count, &chain).expect("a chain has no cycle"),
+        schedule: draw::one_of(from, &[Schedule::Pipelined, Schedule::Barrier]),
         max_response_bytes: 1024 + draw::below(from, 4096),
     });
     let ended: Vec<Arc<EndedCall>> = (0..count).map(|call| Arc::new(ended(from, call))).collect();
@@ -200,6 +201,7 @@ fn ended(from: &mut draw::Bytes<'_>, call: u32) -> EndedCall {
             .collect(),
         queue_time: duration(from),
         execution_time: duration(from),
+        waits: Waits::default(),
         at: instant(from),
     }
 }
@@ -216,6 +218,8 @@ fn attempt(from: &mut draw::Bytes<'_>, number: u32) -> EndedAttempt {
     EndedAttempt {
         number,
         worker: draw::text(from).into(),
+        waits: Waits::default(),
+        dispatched_at: instant(from),
         started_at: instant(from),
         ended_at: instant(from),
         failure: draw::one_in(from, 4).then(|| {

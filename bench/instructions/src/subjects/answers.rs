@@ -16,7 +16,7 @@ use toolwave_coordinator::{
     },
 };
 use toolwave_proto::v1;
-use toolwave_scheduler::{Cause, Outcome, plan::Plan};
+use toolwave_scheduler::{Cause, Outcome, Schedule, Waits, plan::Plan};
 
 use super::{Subject, counted};
 
@@ -37,6 +37,7 @@ fn written() {
     let shape = Shape {
         calls: calls.collect(),
         plan: Plan::new(CALLS, &[]).expect("no edge makes no cycle"),
+        schedule: Schedule::Pipelined,
         max_response_bytes: 4 << 20,
     };
     let mut answer = Answer::new(Arc::new(shape), Arc::new(Catalogue::default()), "execution");
@@ -58,6 +59,8 @@ fn ended(call: u32) -> EndedCall {
     let attempt = EndedAttempt {
         number: 1,
         worker: "worker-1".into(),
+        waits: Waits::default(),
+        dispatched_at: at,
         started_at: at,
         ended_at: at + Duration::from_micros(250),
         failure: None,
@@ -72,6 +75,7 @@ fn ended(call: u32) -> EndedCall {
         attempts: std::iter::once(attempt).collect(),
         queue_time: Duration::from_micros(90),
         execution_time: Duration::from_micros(3),
+        waits: Waits::default(),
         at,
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::BytesMut;
 use proptest::prelude::*;
 use toolwave_scheduler::{
-    AttemptFailure, Cause,
+    AttemptFailure, Cause, Schedule, WaitReason, Waits,
     plan::{Edge, Need, Plan},
 };
 
@@ -55,20 +55,39 @@ fn failures() -> impl Strategy<Value = Box<EndedAttemptFailure>> {
     })
 }
 
+fn waits() -> impl Strategy<Value = Waits> {
+    let reasons = prop::sample::select(vec![
+        WaitReason::Slots,
+        WaitReason::ExecutionLimit,
+        WaitReason::ToolRate,
+        WaitReason::TenantLimit,
+        WaitReason::Backoff,
+    ]);
+    prop::collection::vec((reasons, any::<u64>()), 0..3).prop_map(|found| {
+        let mut waits = Waits::default();
+        for (reason, nanos) in found {
+            waits.add_time(reason, Duration::from_nanos(nanos));
+        }
+        waits
+    })
+}
+
 fn attempts() -> impl Strategy<Value = EndedAttempt> {
     let failure = prop::option::weighted(0.2, failures());
     (
         any::<u32>(),
         ".{0,40}",
-        instants(),
-        instants(),
+        (instants(), instants(), instants()),
+        waits(),
         failure,
         any::<bool>(),
     )
         .prop_map(
-            |(number, worker, started_at, ended_at, failure, late)| EndedAttempt {
+            |(number, worker, (dispatched_at, started_at, ended_at), waits, failure, late)| EndedAttempt {
                 number,
                 worker: worker.into(),
+                waits,
+                dispatched_at,
                 started_at,
                 ended_at,
                 failure,
@@ -98,9 +117,10 @@ fn cases(forms: &'static [ResultForm]) -> impl Strategy<Value = Case> {
         prop::collection::vec(attempts(), 0..4),
         durations(),
         durations(),
+        waits(),
     );
     (says, went, tells).prop_map(
-        |((id, tool, form), failed, (result, attempts, queue_time, execution_time))| {
+        |((id, tool, form), failed, (result, attempts, queue_time, execution_time, after))| {
             let cause = failed.map_or(Cause::None, |failed| Cause::Attempt {
                 failure: failed.failure,
             });
@@ -123,6 +143,7 @@ fn cases(forms: &'static [ResultForm]) -> impl Strategy<Value = Case> {
                     attempts: attempts.into(),
                     queue_time,
                     execution_time,
+                    waits: after,
                     at: SystemTime::UNIX_EPOCH,
                 },
             }
@@ -140,7 +161,8 @@ fn executions() -> impl Strategy<Value = (Arc<Shape>, Vec<Arc<EndedCall>>)> {
         prop::collection::vec(cases(ANY), 0..6)
     ];
     let limits = prop_oneof![Just(4 << 20), 0..60_000_usize, 0..3_000_usize, 0..1_000_usize];
-    (cases, limits).prop_map(|(cases, max_response_bytes)| {
+    let schedules = prop_oneof![Just(Schedule::Pipelined), Just(Schedule::Barrier)];
+    (cases, limits, schedules).prop_map(|(cases, max_response_bytes, schedule)| {
         let count = cases.len() as u32;
         let chain: Vec<Edge> = (1..count)
             .map(|at| Edge {
@@ -158,6 +180,7 @@ fn executions() -> impl Strategy<Value = (Arc<Shape>, Vec<Arc<EndedCall>>)> {
         let shape = Shape {
             calls,
             plan,
+            schedule,
             max_response_bytes,
         };
         (Arc::new(shape), ended.into_iter().map(Arc::new).collect())
@@ -284,6 +307,7 @@ fn plain(result: &'static str, attempts: Vec<EndedAttempt>) -> EndedCall {
         attempts: attempts.into(),
         queue_time: Duration::from_millis(1),
         execution_time: Duration::MAX,
+        waits: Waits::default(),
         at: SystemTime::UNIX_EPOCH,
     }
 }
@@ -296,6 +320,7 @@ fn shape(max_response_bytes: usize) -> Arc<Shape> {
             form: ResultForm::Json,
         }],
         plan: Plan::new(1, &[]).expect("no edges"),
+        schedule: Schedule::Pipelined,
         max_response_bytes,
     })
 }
@@ -305,6 +330,8 @@ fn what_is_read_is_what_the_driver_told() {
     let attempt = EndedAttempt {
         number: 1,
         worker: "w1".into(),
+        waits: Waits::default(),
+        dispatched_at: SystemTime::UNIX_EPOCH + Duration::new(4, 0),
         started_at: SystemTime::UNIX_EPOCH + Duration::new(5, 6),
         ended_at: SystemTime::UNIX_EPOCH - Duration::from_secs(1),
         failure: None,
@@ -332,6 +359,7 @@ fn what_is_read_is_what_the_driver_told() {
     );
     let date = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });
     assert_eq!((attempt.started_at, attempt.ended_at), (date(5, 6), date(0, 0)));
+    assert_eq!(attempt.dispatched_at, date(4, 0));
     assert_eq!(
         whole.queue_time,
         Some(prost_types::Duration {
@@ -348,6 +376,8 @@ fn what_an_end_has_at_most_is_not_less_than_what_it_has() {
     let attempt = || EndedAttempt {
         number: u32::MAX,
         worker: "w".repeat(128).into(),
+        waits: Waits::default(),
+        dispatched_at: SystemTime::UNIX_EPOCH + Duration::new(i64::MAX as u64, 999_999_999),
         started_at: SystemTime::UNIX_EPOCH + Duration::new(i64::MAX as u64, 999_999_999),
         ended_at: SystemTime::UNIX_EPOCH + Duration::new(i64::MAX as u64, 999_999_999),
         failure: None,
