@@ -69,10 +69,10 @@ pub(crate) fn of(limit: &v1::LimitStatus) -> String {
     }
 }
 
-/// How many calls wait for it; where nothing does because nothing may, that.
+/// How many calls wait for it; of a limit beyond which nothing waits, that.
 pub(crate) fn waiting(limit: &v1::LimitStatus) -> String {
     match (limit.reason(), limit.waiting) {
-        (v1::WaitReason::Unspecified, 0) => "refused beyond".to_owned(),
+        (v1::WaitReason::Unspecified, 0) => "refused".to_owned(),
         (_, waiting) => waiting.to_string(),
     }
 }

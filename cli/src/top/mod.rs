@@ -3,6 +3,8 @@
 
 mod head;
 mod rows;
+#[cfg(test)]
+mod sample;
 mod sight;
 mod snapshot;
 mod state;

@@ -70,14 +70,13 @@ pub(crate) fn columns(pane: Pane) -> &'static [Column] {
         right("queued", 6, 0),
         right("in flight", 9, 1),
         right("workers", 7, 3),
-        left("limits", 16, 2),
+        left("limits", 12, 2),
     ];
     const LIMITS: &[Column] = &[
-        left("limit", 14, 0),
-        left("of", 10, 2),
-        right("in use", 8, 1),
-        right("limit", 8, 0),
-        right("waiting", 14, 0),
+        left("limit", 10, 0),
+        left("of", 8, 1),
+        right("in use", 9, 0),
+        right("waiting", 7, 0),
     ];
     match pane {
         Pane::Executions => EXECUTIONS,
@@ -240,11 +239,7 @@ fn limits_of_tool(cluster: &v1::GetClusterResponse, tool: &str) -> String {
         .iter()
         .map(|limit| match limit.reason() {
             v1::WaitReason::ToolRate => format!("{}/s", limits::amount(&limit.setting, limit.limit)),
-            _ => format!(
-                "{}/{}",
-                limits::amount(&limit.setting, limit.in_use),
-                limits::amount(&limit.setting, limit.limit)
-            ),
+            _ => in_use(limit),
         })
         .collect();
     let waiting: u64 = limits.iter().map(|limit| u64::from(limit.waiting)).sum();
@@ -253,6 +248,12 @@ fn limits_of_tool(cluster: &v1::GetClusterResponse, tool: &str) -> String {
         (false, 0) => shown.join(", "),
         (false, waiting) => format!("{}: {waiting} wait", shown.join(", ")),
     }
+}
+
+/// `3/4`.
+fn in_use(limit: &v1::LimitStatus) -> String {
+    let amount = |amount| limits::amount(&limit.setting, amount);
+    format!("{}/{}", amount(limit.in_use), amount(limit.limit))
 }
 
 fn limits_of(cluster: &v1::GetClusterResponse, sort: &str) -> Vec<Row> {
@@ -268,8 +269,7 @@ fn limits_of(cluster: &v1::GetClusterResponse, sort: &str) -> Vec<Row> {
         cells: vec![
             (Ink::Plain, text::printable(&limit.setting)),
             (Ink::Plain, limits::of(limit)),
-            (Ink::Plain, limits::amount(&limit.setting, limit.in_use)),
-            (Ink::Plain, limits::amount(&limit.setting, limit.limit)),
+            (Ink::Plain, in_use(limit)),
             (
                 if limit.waiting > 0 { Ink::Warning } else { Ink::Dim },
                 limits::waiting(limit),

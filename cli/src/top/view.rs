@@ -226,19 +226,24 @@ fn fitting(columns: &'static [Column], width: usize) -> Vec<((usize, &'static Co
         let Some((place, _)) = highest else { break };
         kept.remove(place);
     }
-    let mut left = (width + 1).saturating_sub(needed(&kept));
-    let mut fitted: Vec<_> = kept
-        .into_iter()
-        .map(|column| {
-            // the first one holds names
-            let more = std::mem::take(&mut left).min(28);
-            (column, column.1.width + more)
-        })
-        .collect();
-    if let [((_, _), only)] = fitted.as_mut_slice() {
-        *only = width;
+    let left = (width + 1).saturating_sub(needed(&kept));
+    let mut widths: Vec<usize> = kept.iter().map(|(_, column)| column.width).collect();
+    // The first column holds names, as does a last one that is not of numbers.
+    let first = match kept.as_slice() {
+        [_] => left,
+        [.., (_, last)] if !last.right => left.min(8),
+        _ => left.min(28),
+    };
+    if let Some(width) = widths.first_mut() {
+        *width += first;
     }
-    fitted
+    if let (Some((_, last)), Some(width)) = (kept.last(), widths.last_mut())
+        && !last.right
+        && kept.len() > 1
+    {
+        *width += left - first;
+    }
+    kept.into_iter().zip(widths).collect()
 }
 
 fn spaced(mark: &str, cells: impl Iterator<Item = (Ink, String)>) -> drawn::Line {

@@ -1,6 +1,8 @@
 //! `toolwave trace`: one execution's timeline as text, SVG or JSON, whether it runs or has ended.
 
 pub(crate) mod json;
+#[cfg(test)]
+pub(crate) mod sample;
 mod svg;
 pub(crate) mod text;
 pub(crate) mod timeline;

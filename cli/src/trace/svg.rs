@@ -279,3 +279,59 @@ fn told(row: &Row) -> String {
 fn writable(what: &str) -> String {
     text::printable(what).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
+
+#[cfg(test)]
+mod tests {
+    use quick_xml::Reader;
+
+    use super::*;
+    use crate::trace::sample;
+
+    #[test]
+    fn a_picture_is_well_formed_says_all_in_words_and_runs_nothing() {
+        let execution = sample::eventful();
+        let picture = picture(&execution, &Timeline::of(&execution, None)).expect("it is written");
+        let mut reader = Reader::from_str(&picture);
+        let (mut elements, mut depth) = (Vec::new(), 0_i32);
+        loop {
+            match reader.read_event().expect("well-formed XML") {
+                Event::Eof => break,
+                Event::Start(element) => {
+                    depth += 1;
+                    elements.push(element.name().as_ref().to_owned());
+                }
+                Event::Empty(element) => {
+                    elements.push(element.name().as_ref().to_owned());
+                }
+                Event::End(_) => depth -= 1,
+                _ => {}
+            }
+        }
+        assert_eq!(depth, 0);
+        let allowed = [
+            "svg", "title", "desc", "style", "defs", "pattern", "path", "rect", "line", "g", "text",
+        ];
+        assert!(elements.iter().all(|name| allowed.contains(&name.as_str())));
+        assert!(!picture.contains("href") && !picture.contains('\u{1b}'));
+        for said in [
+            "role=\"img\" aria-labelledby=\"title description\"",
+            "<title id=\"title\">execution 41a03d15",
+            "class=\"repeated\"",
+            "c2 (search), wave 1: SUCCEEDED anna 600 ms, on the critical path",
+            "&lt;odd &amp; ",
+            "critical path c0 &gt; c2: ran for 900 ms, waited 100 ms",
+        ] {
+            assert!(picture.contains(said), "{said}\n{picture}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_draw_is_a_picture_too() {
+        let empty = v1::GetExecutionResponse {
+            calls_forgotten: true,
+            ..v1::GetExecutionResponse::default()
+        };
+        let picture = picture(&empty, &Timeline::of(&empty, None)).expect("it is written");
+        assert!(picture.contains("no longer keeps its calls"), "{picture}");
+    }
+}

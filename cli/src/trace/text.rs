@@ -72,7 +72,7 @@ fn legend(timeline: &Timeline, glyphs: &Glyphs) -> Line {
         (Ink::Running, glyphs.running.to_string()),
         (Ink::Dim, " in flight  ".to_owned()),
         (Ink::Repeated, format!("{}x", glyphs.repeated)),
-        (Ink::Dim, " attempt that was repeated".to_owned()),
+        (Ink::Dim, " repeated".to_owned()),
     ];
     if timeline.rows.iter().any(|row| row.critical) {
         legend.push((Ink::Critical, "  *".to_owned()));
