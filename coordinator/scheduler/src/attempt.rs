@@ -10,6 +10,7 @@ use crate::{
     queue::Head,
     retry,
     timers::Timer,
+    waiting,
     worker::{Counted, OccupancyState},
 };
 
@@ -28,16 +29,18 @@ pub(crate) fn start(
     let Some(execution) = executions.get_mut(&head.call.execution) else {
         return;
     };
+    let waits = waiting::so_far(cluster, execution, head.call.index, now);
     cluster.dequeue(execution, head.call.index, head.lane, true);
     cluster.queued_calls -= 1;
     execution.in_flight += 1;
     execution.running += 1;
+    execution.note_limit(now);
     let Some(call) = execution.calls.get_mut(head.call.index as usize) else {
         return;
     };
     let attempt = AttemptKey {
         call: head.call,
-        number: call.open_attempt(now, worker),
+        number: call.open_attempt(now, worker, waits),
     };
     let timeout = execution.terms.of(call.terms).timeout;
     let due = now + timeout + cluster.config.timeout_slack;

@@ -19,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) config: Config,
+    /// The time of the input that is handled.
+    pub(crate) now: Time,
     pub(crate) rng: fastrand::Rng,
     pub(crate) workers: FxHashMap<WorkerKey, Worker>,
     pub(crate) sessions: FxHashMap<crate::SessionKey, WorkerKey>,
@@ -43,6 +45,7 @@ impl Cluster {
         Self {
             rng: fastrand::Rng::with_seed(config.seed),
             config,
+            now: Time::ZERO,
             workers: FxHashMap::default(),
             sessions: FxHashMap::default(),
             pools: Pools::default(),
@@ -95,6 +98,7 @@ impl Cluster {
         tool.queued += 1;
         call.state = CallState::Ready { lane };
         call.ready_at.get_or_insert(now);
+        call.queued_at = now;
         if let Some(timeout) = execution.terms.of(call.terms).queue_timeout {
             self.timers.arm(&mut call.timer, now + timeout, Timer::Call(key));
         }
@@ -111,7 +115,8 @@ impl Cluster {
         let key = execution.call_key(index);
         execution.queued -= 1;
         if served {
-            self.tenants.take_turn(execution.tenant, &mut execution.turn);
+            self.tenants
+                .take_turn(self.now, execution.tenant, &mut execution.turn);
         } else {
             self.tenants.unqueue(execution.tenant);
         }
@@ -163,7 +168,7 @@ impl Cluster {
     /// An attempt of an execution counts against no limit any more, though it may still take a slot.
     pub(crate) fn uncount(&mut self, counted: Counted, execution: Option<&mut Execution>) {
         self.in_flight -= 1;
-        self.tenants.release(counted.tenant);
+        self.tenants.release(self.now, counted.tenant);
         if let Some(tool) = self.tools.get_mut(&counted.tool) {
             tool.in_flight -= 1;
             if tool.is_vacant() {
@@ -172,6 +177,7 @@ impl Cluster {
         }
         if let Some(execution) = execution {
             execution.in_flight -= 1;
+            execution.note_limit(self.now);
             while let Some(lane) = execution.parked.pop() {
                 self.queues
                     .refile(lane, execution.tenant, execution.key, execution.turn);
@@ -225,6 +231,8 @@ impl Cluster {
         if host != worker.listed_host {
             worker.listed_host = host;
             self.count_host(key, host);
+            // What waits for its slots may wait for a worker now.
+            self.dirty = true;
         }
     }
 

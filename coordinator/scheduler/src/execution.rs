@@ -13,11 +13,12 @@ use smallvec::SmallVec;
 
 use crate::{
     AttemptFailure, AttemptKey, AttemptRecord, CallKey, CallSpec, ExecutionKey, OnFailure, Preparation,
-    Schedule, Submission, TenantKey, Time, ToolKey, WorkerKey,
+    Schedule, Submission, TenantKey, Time, ToolKey, WaitReason, Waits, WorkerKey,
     plan::Plan,
     queue::Lane,
     terms::{AllTerms, Terms, TermsKey},
     timers::Armed,
+    track::Track,
 };
 
 /// Executions that have not ended.
@@ -47,6 +48,8 @@ pub(crate) struct Execution {
     pub(crate) turn: u64,
     /// Lanes left out of their queues while it is at `max_concurrency`.
     pub(crate) parked: SmallVec<[Lane; 2]>,
+    /// When it was at `max_concurrency`.
+    pub(crate) limited: Track,
     pub(crate) timer: Option<Armed>,
 }
 
@@ -81,6 +84,8 @@ pub(crate) struct Call {
     pub(crate) attempts: Vec<AttemptRecord>,
     /// When it was first ready.
     pub(crate) ready_at: Option<Time>,
+    /// When it was last put into its queue.
+    pub(crate) queued_at: Time,
     pub(crate) timer: Option<Armed>,
 }
 
@@ -147,6 +152,7 @@ impl Execution {
             queued: 0,
             turn: 0,
             parked: SmallVec::new(),
+            limited: Track::default(),
             timer: None,
         }
     }
@@ -162,6 +168,13 @@ impl Execution {
     /// A call.
     pub(crate) fn call(&mut self, index: u32) -> Option<&mut Call> {
         self.calls.get_mut(index as usize)
+    }
+
+    /// Its attempts in flight changed in number.
+    pub(crate) fn note_limit(&mut self, now: Time) {
+        let is_at_limit = self.in_flight >= self.max_concurrency;
+        self.limited
+            .set(now, is_at_limit.then_some(WaitReason::ExecutionLimit));
     }
 
     /// Nothing but a wave keeps it from starting, or not even that.
@@ -200,6 +213,7 @@ impl Call {
             losses: 0,
             attempts: Vec::new(),
             ready_at: None,
+            queued_at: Time::ZERO,
             timer: None,
         }
     }
@@ -228,7 +242,7 @@ impl Call {
     }
 
     /// Writes down an attempt that is dispatched now; its number.
-    pub(crate) fn open_attempt(&mut self, now: Time, worker: WorkerKey) -> u32 {
+    pub(crate) fn open_attempt(&mut self, now: Time, worker: WorkerKey, waits: Waits) -> u32 {
         let number = self.attempts.last().map_or(1, |last| last.number + 1);
         if self.attempts.is_empty() {
             // Most calls need no other.
@@ -241,7 +255,7 @@ impl Call {
             started_at: None,
             ended_at: None,
             failure: None,
-            waits: crate::Waits::default(),
+            waits,
         });
         self.charged += 1;
         self.state = CallState::InFlight {
@@ -272,6 +286,6 @@ mod tests {
     /// Beside what its driver keeps, this is what a call costs that waits. It may shrink.
     #[test]
     fn a_call_takes_no_more_room_than_it_must() {
-        assert!(size_of::<Call>() <= 80, "{}", size_of::<Call>());
+        assert!(size_of::<Call>() <= 88, "{}", size_of::<Call>());
     }
 }

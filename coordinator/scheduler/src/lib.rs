@@ -46,6 +46,8 @@ mod terms;
 mod time;
 mod timers;
 mod tool;
+mod track;
+mod waiting;
 mod waits;
 mod worker;
 
@@ -58,6 +60,9 @@ pub use event::{
 pub use ids::{AttemptKey, CallKey, ExecutionKey, SessionKey, TenantKey, ToolKey, WorkerKey};
 pub use outcome::{AttemptFailure, Cause, EvictReason, Outcome, Refusal, TenantLimit};
 pub use scheduler::Scheduler;
-pub use status::{CallPhase, CallStatus, ExecutionStatus, ToolStatus, Totals, WorkerCondition, WorkerStatus};
+pub use status::{
+    CallPhase, CallStatus, ExecutionStatus, TenantStatus, ToolStatus, Totals, Waiting, WorkerCondition,
+    WorkerStatus,
+};
 pub use time::Time;
 pub use waits::{Wait, WaitReason, Waits};

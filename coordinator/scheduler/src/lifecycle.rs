@@ -10,6 +10,7 @@ use crate::{
     plan::Need,
     terms::Terms,
     timers::Timer,
+    waiting,
     worker::OccupancyState,
 };
 
@@ -213,6 +214,8 @@ fn finish(
     let key = execution.call_key(index);
     let Some(call) = execution.call(index) else { return };
     let (state, tool) = (call.state, call.tool);
+    let waits = waiting::so_far(cluster, execution, index, now);
+    let Some(call) = execution.call(index) else { return };
     match state {
         CallState::Ended => return,
         CallState::Waiting | CallState::Resolving => {}
@@ -250,7 +253,7 @@ fn finish(
         cause,
         attempts,
         ready_at,
-        waits: crate::Waits::default(),
+        waits,
     }));
     execution.open -= 1;
     release_dependents(execution, index, outcome, cause, steps);
@@ -407,7 +410,9 @@ pub(crate) fn declared(
     out: &mut Vec<Action>,
 ) {
     let tool = cluster.tools.entry(key).or_default();
-    tool.spec = Some(spec);
+    if tool.spec.replace(spec).is_none() {
+        tool.declared_at = now;
+    }
     let waiting = std::mem::take(&mut tool.undeclared);
     cluster.dirty = true;
     for call in waiting {

@@ -6,13 +6,14 @@ use std::collections::BinaryHeap;
 use smallvec::SmallVec;
 
 use crate::{
-    Action, Time, WorkerKey,
+    Action, Time, WaitReason, WorkerKey,
     attempt::start,
     cluster::Cluster,
     execution::Executions,
     pool::Pool,
     queue::{Head, Queue, QueueKey},
     tool::ToolState,
+    waiting,
 };
 
 /// Gives ready calls to free slots, best call first, until nothing fits.
@@ -39,6 +40,8 @@ pub(crate) fn dispatch(cluster: &mut Cluster, executions: &mut Executions, now: 
             }
         }
         let Some(worker) = choose_worker(cluster, queue) else {
+            let reason = waiting::for_worker(cluster, queue);
+            close(cluster, now, queue, reason);
             next = heads.pop();
             continue;
         };
@@ -60,24 +63,49 @@ fn best(heads: &mut BinaryHeap<(Head, u64)>, head: Option<(Head, u64)>) -> Optio
     }
 }
 
-/// The best call of a queue, if it may start now.
+/// The best call of a queue, if it may start now; else what it is closed for is noted.
 fn open_head(cluster: &mut Cluster, executions: &mut Executions, now: Time, key: QueueKey) -> Option<Head> {
-    if cluster.in_flight >= cluster.config.max_in_flight {
+    if let Err(reason) = open(cluster, now, key)? {
+        close(cluster, now, key, reason);
         return None;
+    }
+    let head = cluster
+        .queues
+        .head(key, now, cluster.config.aging, executions, &cluster.tenants);
+    if head.is_none()
+        && let Some(queue) = cluster.queues.queue_mut(key)
+    {
+        // Each of its executions, or its tenant, is at a limit of its own.
+        queue.closed.set(now, None);
+    }
+    head
+}
+
+/// Calls of a queue may start now, or why not.
+fn open(cluster: &mut Cluster, now: Time, key: QueueKey) -> Option<Result<(), WaitReason>> {
+    if cluster.in_flight >= cluster.config.max_in_flight {
+        return Some(Err(WaitReason::CoordinatorLimit));
     }
     let queue = cluster.queues.queue(key)?;
     let tool = cluster.tools.get(&queue.tool)?;
     // Without a worker nothing waits for rate or pause: a worker that comes brings the queue back here.
-    if !tool.below_limit() || !has_worker(cluster, queue, tool) {
-        return None;
+    if !tool.below_limit() {
+        return Some(Err(WaitReason::ToolLimit));
+    }
+    if !has_worker(cluster, queue, tool) {
+        return Some(Err(waiting::for_worker(cluster, key)));
     }
     if let Some(opens) = tool.opens_at(now) {
         cluster.arm_opening(queue.tool, opens);
-        return None;
+        return Some(Err(WaitReason::ToolRate));
     }
-    cluster
-        .queues
-        .head(key, now, cluster.config.aging, executions, &cluster.tenants)
+    Some(Ok(()))
+}
+
+fn close(cluster: &mut Cluster, now: Time, key: QueueKey, reason: WaitReason) {
+    if let Some(queue) = cluster.queues.queue_mut(key) {
+        queue.closed.set(now, Some(reason));
+    }
 }
 
 /// Some worker could take a call of this queue.
@@ -152,7 +180,7 @@ fn candidates(cluster: &Cluster, queue: &Queue, tool: &ToolState) -> SmallVec<[W
         .collect()
 }
 
-fn pools_of<'a>(cluster: &'a Cluster, tool: &'a ToolState) -> impl Iterator<Item = &'a Pool> {
+pub(crate) fn pools_of<'a>(cluster: &'a Cluster, tool: &'a ToolState) -> impl Iterator<Item = &'a Pool> {
     tool.pools.iter().filter_map(|pool| cluster.pools.pool(*pool))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     execution::{CallState, Executions},
     row::Row,
     tenant::Tenants,
+    track::Track,
 };
 
 /// The highest priority; 0 is the lowest.
@@ -42,6 +43,8 @@ pub(crate) struct Queue {
     pub(crate) avoids: SmallVec<[WorkerKey; 2]>,
     /// They lost a worker: none starts where another such call is watched.
     pub(crate) suspects: bool,
+    /// Why none of its calls may start; nothing, while those of executions and tenants below their limits may.
+    pub(crate) closed: Track,
     levels: [Level; LEVELS],
     ready: u32,
 }
@@ -150,6 +153,7 @@ impl Queues {
             tool,
             avoids: avoids.into(),
             suspects,
+            closed: Track::default(),
             levels: Default::default(),
             ready: 0,
         });
@@ -248,7 +252,7 @@ impl Queues {
         self.queues.get(key.0 as usize)?.as_ref()
     }
 
-    fn queue_mut(&mut self, key: QueueKey) -> Option<&mut Queue> {
+    pub(crate) fn queue_mut(&mut self, key: QueueKey) -> Option<&mut Queue> {
         self.queues.get_mut(key.0 as usize)?.as_mut()
     }
 
@@ -261,6 +265,17 @@ impl Queues {
     pub(crate) fn keys(&self) -> impl Iterator<Item = QueueKey> + '_ {
         let queues = (0..).map(QueueKey).zip(&self.queues);
         queues.filter_map(|(key, queue)| queue.as_ref().map(|_| key))
+    }
+
+    /// The ready calls of a queue, by execution, in no order.
+    pub(crate) fn lanes(&self, key: QueueKey) -> impl Iterator<Item = (ExecutionKey, u32)> + '_ {
+        let levels = self.queue(key).into_iter().flat_map(|queue| &queue.levels);
+        levels.flat_map(|level| {
+            level
+                .lanes
+                .iter()
+                .map(|(&execution, lane)| (execution, lane.ready))
+        })
     }
 
     /// The calls of a queue, in no order; some may have ended.

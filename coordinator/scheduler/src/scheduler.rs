@@ -1,12 +1,13 @@
 //! The scheduler itself: events to the parts that handle them, timers to those that set them.
 
 use crate::{
-    Action, CallPhase, CallStatus, Config, Event, ExecutionKey, ExecutionStatus, Time, ToolStatus, Totals,
-    WorkerStatus, attempt,
+    Action, CallPhase, CallStatus, Config, Event, ExecutionKey, ExecutionStatus, TenantStatus, Time,
+    ToolStatus, Totals, Waiting, WorkerStatus, attempt,
     cluster::Cluster,
     execution::{CallState, Executions},
     fleet, lifecycle, placement,
     timers::Timer,
+    waiting,
 };
 
 /// The state machine. One instance, one owner.
@@ -29,6 +30,7 @@ impl Scheduler {
     /// Applies one input at `now` and appends what the driver must do. `now` never goes back.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
         let Self { cluster, executions } = self;
+        cluster.now = now;
         match event {
             Event::Submit(submission) => lifecycle::submit(cluster, executions, now, submission, out),
             Event::Cancel { execution, reason } => {
@@ -80,12 +82,14 @@ impl Scheduler {
 
     /// Gives ready calls to free slots; the driver calls it once per drained batch of events and timeouts.
     pub fn dispatch(&mut self, now: Time, out: &mut Vec<Action>) {
+        self.cluster.now = now;
         placement::dispatch(&mut self.cluster, &mut self.executions, now, out);
     }
 
     /// Fires every timer that is due.
     pub fn handle_timeout(&mut self, now: Time, out: &mut Vec<Action>) {
         let Self { cluster, executions } = self;
+        cluster.now = now;
         while let Some(timer) = cluster.timers.pop_due(now) {
             match timer {
                 Timer::Startup => {
@@ -174,10 +178,45 @@ impl Scheduler {
                 index,
                 phase,
                 ready_at: call.ready_at,
+                waits_for: waiting::now(&self.cluster, execution, call),
                 attempts: call.attempts.clone(),
             })
         });
         calls.collect()
+    }
+
+    /// Ready calls by what they wait for now, those of most calls first: a look at each execution with ready calls.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Waiting> {
+        waiting::all(&self.cluster, &self.executions)
+    }
+
+    /// Every tenant that is known, in no order.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantStatus> {
+        self.cluster.tenants.statuses().collect()
+    }
+
+    /// Executions at their `max_concurrency`: how many calls these allow together, and attempts in flight.
+    #[must_use]
+    pub fn at_their_limit(&self) -> (u64, u64) {
+        let limited = self
+            .executions
+            .values()
+            .filter(|execution| execution.in_flight >= execution.max_concurrency);
+        limited.fold((0, 0), |(limit, in_flight), execution| {
+            (
+                limit + u64::from(execution.max_concurrency),
+                in_flight + u64::from(execution.in_flight),
+            )
+        })
+    }
+
+    /// How much of its rate a tool has used: 0 is none, from 1 on its calls wait. `None`: it has none, and is not
+    /// left alone.
+    #[must_use]
+    pub fn rate_used(&self, tool: crate::ToolKey, now: Time) -> Option<f64> {
+        self.cluster.tools.get(&tool)?.rate_used(now)
     }
 
     /// Sizes of the state.

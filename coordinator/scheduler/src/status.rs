@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AttemptRecord, Time, ToolKey, WorkerKey};
+use crate::{AttemptRecord, TenantKey, TenantLimits, Time, ToolKey, WaitReason, WorkerKey};
 
 /// The condition of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub struct CallStatus {
     pub phase: CallPhase,
     /// When its dependencies were done.
     pub ready_at: Option<Time>,
+    /// What it waits for, where it does.
+    pub waits_for: Option<WaitReason>,
     /// Those that were dispatched, in order.
     pub attempts: Vec<AttemptRecord>,
 }
@@ -101,4 +103,30 @@ pub enum CallPhase {
     InFlight,
     /// It waits for its next attempt.
     Backoff,
+}
+
+/// A tenant, now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TenantStatus {
+    /// Which.
+    pub tenant: TenantKey,
+    /// As its last submission said.
+    pub limits: TenantLimits,
+    /// Attempts that count against its limit.
+    pub in_flight: usize,
+    /// Calls accepted and not in flight.
+    pub queued: usize,
+}
+
+/// Ready calls that wait for one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// What for.
+    pub reason: WaitReason,
+    /// The tool whose limit, or whose workers, it is.
+    pub tool: Option<ToolKey>,
+    /// The tenant whose limit it is.
+    pub tenant: Option<TenantKey>,
+    /// How many.
+    pub calls: u32,
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Action, CallRate, Refusal, TenantKey, TenantLimit, TenantLimits, Time,
+    Action, CallRate, Refusal, TenantKey, TenantLimit, TenantLimits, TenantStatus, Time, WaitReason,
     timers::{Armed, Timer, Timers},
+    track::Track,
 };
 
 /// What one turn of a tenant of weight 1 counts; of a heavier one it counts less.
@@ -40,6 +41,8 @@ struct Tenant {
     turn: u64,
     /// The turn last taken by an execution of it.
     clock: u64,
+    /// When it was at `max_in_flight`.
+    limited: Track,
 }
 
 impl Tenants {
@@ -88,6 +91,7 @@ impl Tenants {
         let changed = tenant.limits != limits;
         if changed {
             tenant.limits = limits;
+            tenant.note_limit(now);
         }
         changed
     }
@@ -147,11 +151,12 @@ impl Tenants {
     }
 
     /// A ready call of it is dispatched: it takes its turn, and so does its execution.
-    pub(crate) fn take_turn(&mut self, key: TenantKey, turn: &mut u64) {
+    pub(crate) fn take_turn(&mut self, now: Time, key: TenantKey, turn: &mut u64) {
         if let Some(tenant) = self.tenants.get_mut(&key) {
             tenant.ready -= 1;
             tenant.queued -= 1;
             tenant.in_flight += 1;
+            tenant.note_limit(now);
             self.clock = self.clock.max(tenant.turn);
             tenant.turn += tenant.stride();
             tenant.clock = tenant.clock.max(*turn);
@@ -160,9 +165,10 @@ impl Tenants {
     }
 
     /// An attempt of it does not count any more.
-    pub(crate) fn release(&mut self, key: TenantKey) {
+    pub(crate) fn release(&mut self, now: Time, key: TenantKey) {
         if let Some(tenant) = self.tenants.get_mut(&key) {
             tenant.in_flight -= 1;
+            tenant.note_limit(now);
             if tenant.is_idle() {
                 self.idle.push(key);
             }
@@ -208,6 +214,23 @@ impl Tenants {
         }
     }
 
+    /// When it was at its limit; `None`: it has none.
+    pub(crate) fn limited(&self, key: TenantKey) -> Option<&Track> {
+        let tenant = self.tenants.get(&key)?;
+        tenant.limits.max_in_flight?;
+        Some(&tenant.limited)
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = TenantStatus> + '_ {
+        self.tenants.iter().map(|(&key, tenant)| TenantStatus {
+            tenant: key,
+            limits: tenant.limits,
+            in_flight: tenant.in_flight,
+            queued: tenant.queued,
+        })
+    }
+
     /// How many are known.
     pub(crate) fn len(&self) -> usize {
         self.tenants.len()
@@ -226,7 +249,15 @@ impl Tenant {
             timer: None,
             turn: 0,
             clock: 0,
+            limited: Track::default(),
         }
+    }
+
+    /// Its attempts in flight, or its limit, changed.
+    fn note_limit(&mut self, now: Time) {
+        let is_at_limit = !self.is_below_limit();
+        self.limited
+            .set(now, is_at_limit.then_some(WaitReason::TenantLimit));
     }
 
     /// Nothing of it is left.

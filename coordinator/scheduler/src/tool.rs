@@ -18,6 +18,8 @@ pub(crate) type Tools = FxHashMap<ToolKey, ToolState>;
 pub(crate) struct ToolState {
     /// `None`: no worker ever declared it.
     pub(crate) spec: Option<ToolSpec>,
+    /// When it was first declared.
+    pub(crate) declared_at: Time,
     /// Attempts that count against its limit.
     pub(crate) in_flight: u32,
     /// Nothing starts before this: a tool said `retry_after`.
@@ -51,6 +53,16 @@ impl ToolState {
             ));
         }
         (opens > now).then_some(opens)
+    }
+
+    /// How much of what may start at once is used; `None`: no rate, and no pause.
+    pub(crate) fn rate_used(&self, now: Time) -> Option<f64> {
+        if self.paused_until > now {
+            return Some(1.0);
+        }
+        let (interval, burst) = self.interval()?;
+        let owed = self.next_start.since(now).as_secs_f64();
+        Some((owed / interval.saturating_mul(burst).as_secs_f64()).min(1.0))
     }
 
     /// A start happens now.

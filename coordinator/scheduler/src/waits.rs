@@ -31,6 +31,17 @@ pub enum WaitReason {
     Turn,
 }
 
+impl WaitReason {
+    /// The limit, or the want of workers, is that of one tool.
+    #[must_use]
+    pub fn is_of_tool(self) -> bool {
+        matches!(
+            self,
+            Self::NoWorker | Self::ToolLimit | Self::ToolRate | Self::ToolWorkerLimit
+        )
+    }
+}
+
 /// Time spent waiting for one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {

@@ -1,5 +1,7 @@
 //! What must be true when a call ends: the outcome fits the cause, and the cause is real.
 
+use std::time::Duration;
+
 use toolwave_scheduler::{
     AttemptEnd, AttemptFailure, AttemptKey, CallKey, Cause, Event, FinishedCall, Outcome, Preparation,
     WorkerCondition,
@@ -294,6 +296,7 @@ impl Shadow {
                 record.number
             );
         }
+        self.check_waits(finished)?;
         // What became ready in the step that ended it has not been seen ready.
         let ready_now = call.ready_at.is_none() && finished.ready_at == Some(self.now);
         ensure!(
@@ -301,6 +304,31 @@ impl Shadow {
             "{key}: ready at {:?}, not {:?}",
             call.ready_at,
             finished.ready_at
+        );
+        Ok(())
+    }
+
+    /// What a call waited for sums up to the time in which it was ready and not in flight.
+    fn check_waits(&self, finished: &FinishedCall) -> Verdict {
+        let key = finished.call;
+        let mut from = finished.ready_at;
+        for record in &finished.attempts {
+            let ready = from.map_or(Duration::ZERO, |from| record.dispatched_at.since(from));
+            let waited = record.waits.total();
+            ensure!(
+                waited == ready,
+                "{key}#{}: waited {waited:?} of {ready:?}: {:?}",
+                record.number,
+                record.waits
+            );
+            from = record.ended_at;
+        }
+        let ready = from.map_or(Duration::ZERO, |from| self.now.since(from));
+        let waited = finished.waits.total();
+        ensure!(
+            waited == ready,
+            "{key}: waited {waited:?} of {ready:?} at last: {:?}",
+            finished.waits
         );
         Ok(())
     }
