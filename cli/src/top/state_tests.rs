@@ -31,9 +31,17 @@ fn an_execution_is_cancelled_only_after_yes() {
     assert_eq!(char(&mut top, 'c'), None);
     let action = Action::Cancel(SECOND.to_owned());
     assert_eq!(top.over, Some(Over::Sure(action.clone())));
-    for no in [KeyCode::Char('n'), KeyCode::Esc, KeyCode::Enter, KeyCode::Char('c')] {
+    for no in [
+        KeyCode::Char('n'),
+        KeyCode::Esc,
+        KeyCode::Enter,
+        KeyCode::Char('c'),
+    ] {
         assert_eq!(press(&mut top, no), None);
-        assert_eq!((&top.over, top.notice.as_deref()), (&None, Some("nothing was changed")));
+        assert_eq!(
+            (&top.over, top.notice.as_deref()),
+            (&None, Some("nothing was changed"))
+        );
         char(&mut top, 'c');
     }
     assert_eq!(char(&mut top, 'y'), Some(Effect::Act(action)));
@@ -48,7 +56,11 @@ fn an_execution_is_cancelled_only_after_yes() {
 fn a_worker_is_drained_and_a_draining_one_resumed() {
     let mut top = sample::top();
     char(&mut top, 'd');
-    assert!(top.notice.as_deref().is_some_and(|said| said.contains("only workers")));
+    assert!(
+        top.notice
+            .as_deref()
+            .is_some_and(|said| said.contains("only workers"))
+    );
     char(&mut top, '2');
     for (worker, resume) in [("anna", false), ("bert", true)] {
         char(&mut top, 'd');
@@ -113,7 +125,12 @@ fn keys_beyond_the_ends_of_a_list_stay_at_its_ends_and_an_empty_one_has_none() {
     assert_eq!(press(&mut top, KeyCode::Enter), Some(Effect::Look));
     assert_eq!(top.opened.as_ref().map(|opened| opened.id.as_str()), Some(SECOND));
     let mut empty = Top::new("http://x:1");
-    for code in [KeyCode::End, KeyCode::Enter, KeyCode::Char('c'), KeyCode::Char('d')] {
+    for code in [
+        KeyCode::End,
+        KeyCode::Enter,
+        KeyCode::Char('c'),
+        KeyCode::Char('d'),
+    ] {
         assert_eq!(press(&mut empty, code), None, "{code:?}");
     }
     assert!(empty.over.is_none() && empty.opened.is_none());
@@ -161,7 +178,11 @@ fn an_opened_execution_is_asked_for_until_it_has_ended() {
         Event::Seen(Box::new(sight))
     };
     top.update(sight(SECOND, 1, true));
-    assert!(top.opened.as_ref().is_some_and(|opened| opened.execution.is_none()));
+    assert!(
+        top.opened
+            .as_ref()
+            .is_some_and(|opened| opened.execution.is_none())
+    );
     top.update(sight(FIRST, 1, false));
     assert_eq!(top.wanted(), opened(false));
     // of a large one not each answer is worth its size

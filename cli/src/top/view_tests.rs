@@ -90,7 +90,10 @@ fn what_is_stale_empty_or_paused_says_so() {
     let mut top = sample::top();
     top.update(Event::Lost("no coordinator at http://127.0.0.1:7420".to_owned()));
     let stale = text(&drawn(&top, PLAIN, 110, 24));
-    assert!(stale.contains("STALE for 1 min 15 s: no coordinator at"), "{stale}");
+    assert!(
+        stale.contains("STALE for 1 min 15 s: no coordinator at"),
+        "{stale}"
+    );
     assert!(stale.contains("41a03d15"), "the last picture stays\n{stale}");
     let mut empty = Top::new("http://127.0.0.1:7420");
     empty.update(Event::Seen(Box::default()));

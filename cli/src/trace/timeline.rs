@@ -111,6 +111,9 @@ fn keep(rows: &mut Vec<Row>, most: usize) {
     });
 }
 
+/// Nothing takes longer; what says so must not overflow what is computed from it.
+const LONGEST: Duration = Duration::from_secs(1_000 * 366 * 86_400);
+
 /// The time that is drawn.
 struct Axis {
     /// Nanoseconds since 1970.
@@ -143,7 +146,8 @@ impl Axis {
                     .or_else(|| instants().max())
                     .map(|end| moment::span(end - start))
             })
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .min(LONGEST);
         Self { start, length }
     }
 

@@ -87,14 +87,23 @@ impl Cluster {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("plan.yaml"), plan).unwrap();
         let mut command = toolwave(directory.path());
-        command.args(["run", "plan.yaml", "--coordinator", &self.url(), "--output", "json"]);
+        command.args([
+            "run",
+            "plan.yaml",
+            "--coordinator",
+            &self.url(),
+            "--output",
+            "json",
+        ]);
         let started = tokio::task::spawn_blocking(move || {
             let started = until_said(&mut command, "started ");
             drop(directory);
             started
         });
         let (said, running) = started.await.unwrap();
-        let id = said.split_once("execution ").and_then(|(_, rest)| rest.lines().next());
+        let id = said
+            .split_once("execution ")
+            .and_then(|(_, rest)| rest.lines().next());
         (id.unwrap().to_owned(), running)
     }
 
@@ -115,8 +124,7 @@ calls:
   - {id: skipped, tool: echo, depends_on: [bad]}
 ";
 
-const ENDLESS: &str =
-    "calls: [{id: slow, tool: sleep, parameters: {milliseconds: 600000}, timeout: 20m}, {id: next, tool: echo, depends_on: [slow]}]";
+const ENDLESS: &str = "calls: [{id: slow, tool: sleep, parameters: {milliseconds: 600000}, timeout: 20m}, {id: next, tool: echo, depends_on: [slow]}]";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_that_ended_is_listed_detailed_and_drawn() {
@@ -147,7 +155,11 @@ async fn an_execution_that_ended_is_listed_detailed_and_drawn() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("picture.svg");
     let written = cluster.run(&["trace", id, "--svg", file.to_str().unwrap()]).await;
-    assert_eq!((written.code, written.stdout.as_str()), (Some(0), ""), "{written:?}");
+    assert_eq!(
+        (written.code, written.stdout.as_str()),
+        (Some(0), ""),
+        "{written:?}"
+    );
     let picture = std::fs::read_to_string(&file).unwrap();
     assert!(picture.starts_with("<svg ") && picture.contains("second (sleep), wave 0: SUCCEEDED anna"));
     let nowhere = cluster.run(&["trace", id, "--svg", "/nowhere/picture.svg"]).await;
@@ -170,7 +182,9 @@ async fn an_execution_that_runs_is_listed_drawn_and_cancelled_by_the_beginning_o
     assert!(top.contains("1 running") && top.contains(&id), "{top}");
     let cancelled = cluster.json(&["cancel", &id[..6]]).await;
     assert_eq!(cancelled, json!({"execution_id": id, "already_ended": false}));
-    let finished = tokio::task::spawn_blocking(move || running.finish()).await.unwrap();
+    let finished = tokio::task::spawn_blocking(move || running.finish())
+        .await
+        .unwrap();
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert_eq!(
         cluster.json(&["executions", "--running"]).await["executions"],
@@ -190,14 +204,18 @@ async fn a_list_is_watched_until_interrupted() {
     command
         .args(["executions", "--watch", "--interval", "10ms", "--output", "json"])
         .args(["--coordinator", &cluster.url()]);
-    let (lines, finished) = tokio::task::spawn_blocking(move || watched(&mut command, 3)).await.unwrap();
+    let (lines, finished) = tokio::task::spawn_blocking(move || watched(&mut command, 3))
+        .await
+        .unwrap();
     for line in &lines {
         let document: Value = serde_json::from_str(line).unwrap();
         assert_eq!(document["executions"][0]["execution_id"], *id);
     }
     assert_eq!(finished, Some(0));
     cluster.run(&["cancel", &id]).await;
-    tokio::task::spawn_blocking(move || running.finish()).await.unwrap();
+    tokio::task::spawn_blocking(move || running.finish())
+        .await
+        .unwrap();
     cluster.end().await;
 }
 
@@ -223,7 +241,10 @@ async fn a_run_says_why_it_took_as_long_as_it_did() {
     let lines: Vec<&str> = why.lines().skip(1).collect();
     assert!((1..=4).contains(&lines.len()), "{finished:#?}");
     assert!(why.contains("the execution's max_concurrency"), "{finished:#?}");
-    assert!(why.contains("one more call in flight at once: about"), "{finished:#?}");
+    assert!(
+        why.contains("one more call in flight at once: about"),
+        "{finished:#?}"
+    );
     let full = cluster.execute(PLAN, &["--analysis"]).await.stdout;
     assert!(full.contains("at most 1 call in flight at once"), "{full}");
     let document = cluster.execute(PLAN, &["--output", "json"]).await.json();

@@ -1,6 +1,10 @@
 //! A coordinator that answers what it is told to: odd values, nothing, or as an older one does.
 
-use std::{net::SocketAddr, pin::Pin};
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
 
 use futures_util::Stream;
 use support::{Finished, toolwave};
@@ -21,6 +25,14 @@ pub(crate) struct Script {
     pub(crate) executions: Option<v1::ListExecutionsResponse>,
     pub(crate) execution: Option<v1::GetExecutionResponse>,
     pub(crate) workers: Vec<v1::WorkerStatus>,
+    /// The questions that came.
+    pub(crate) asked: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Script {
+    fn hear(&self, question: &'static str) {
+        self.asked.lock().unwrap().push(question);
+    }
 }
 
 fn unknown() -> Status {
@@ -33,6 +45,7 @@ impl AdminService for Script {
         &self,
         _: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
+        self.hear("ListWorkers");
         let workers = self.workers.clone();
         Ok(Response::new(v1::ListWorkersResponse { workers }))
     }
@@ -48,12 +61,13 @@ impl AdminService for Script {
         &self,
         request: Request<v1::ListExecutionsRequest>,
     ) -> Result<Response<v1::ListExecutionsResponse>, Status> {
+        self.hear("ListExecutions");
         let mut listed = self.executions.clone().ok_or_else(unknown)?;
         let request = request.into_inner();
         if let Some(place) = listed
             .executions
             .iter()
-            .position(|execution| execution.execution_id == request.before)
+            .position(|execution| !request.before.is_empty() && execution.execution_id == request.before)
         {
             listed.executions.drain(..=place);
         }
@@ -65,6 +79,7 @@ impl AdminService for Script {
         &self,
         request: Request<v1::GetExecutionRequest>,
     ) -> Result<Response<v1::GetExecutionResponse>, Status> {
+        self.hear("GetExecution");
         let execution = self.execution.clone().ok_or_else(unknown)?;
         let status = execution.status.clone().unwrap_or_default();
         match status.execution_id == request.into_inner().execution_id {
@@ -84,6 +99,7 @@ impl AdminService for Script {
         &self,
         _: Request<v1::GetClusterRequest>,
     ) -> Result<Response<v1::GetClusterResponse>, Status> {
+        self.hear("GetCluster");
         self.cluster.clone().map(Response::new).ok_or_else(unknown)
     }
 }
@@ -126,6 +142,7 @@ impl ExecutionService for Script {
         &self,
         _: Request<v1::ListToolsRequest>,
     ) -> Result<Response<v1::ListToolsResponse>, Status> {
+        self.hear("ListTools");
         Ok(Response::new(v1::ListToolsResponse::default()))
     }
 }

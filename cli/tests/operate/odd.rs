@@ -142,6 +142,7 @@ fn huge() -> Script {
             in_flight: u32::MAX,
             ..v1::WorkerStatus::default()
         }],
+        ..Script::default()
     }
 }
 
@@ -150,7 +151,11 @@ async fn an_empty_cluster_is_no_error_anywhere() {
     let fake = Fake::start(empty()).await;
     for arguments in LISTS {
         let finished = fake.run(arguments).await;
-        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+        assert_eq!(
+            (finished.code, finished.stderr.as_str()),
+            (Some(0), ""),
+            "{finished:?}"
+        );
         assert!(!finished.stdout.is_empty(), "{arguments:?}");
     }
     let top = fake.run(&["top", "--once"]).await.stdout;
@@ -159,6 +164,17 @@ async fn an_empty_cluster_is_no_error_anywhere() {
         fake.run(&["executions", "--output", "json"]).await.json(),
         json!({"executions": [], "forgotten": 0})
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_look_of_top_is_three_questions() {
+    let script = empty();
+    let asked = script.asked.clone();
+    let fake = Fake::start(script).await;
+    assert_eq!(fake.run(&["top", "--once"]).await.code, Some(0));
+    let mut asked = asked.lock().unwrap().clone();
+    asked.sort_unstable();
+    assert_eq!(asked, ["GetCluster", "ListExecutions", "ListWorkers"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,8 +191,10 @@ async fn huge_unknown_and_hostile_values_are_shown_and_drive_no_terminal() {
     for arguments in LISTS.into_iter().chain(one) {
         let finished = fake.run(arguments).await;
         assert_eq!(finished.code, Some(0), "{arguments:?} {finished:?}");
-        let steering = |c: char| c.is_control() && c != '\n';
-        let found = finished.stdout.chars().find(|c| steering(*c) || *c == '\u{202e}');
+        let json = arguments.iter().any(|argument| argument.contains("json"));
+        // JSON is for programs, which take what turns text around as it is
+        let steering = |c: char| (c.is_control() && c != '\n') || (c == '\u{202e}' && !json);
+        let found = finished.stdout.chars().find(|c| steering(*c));
         assert_eq!(found, None, "{arguments:?} {}", finished.stdout);
     }
     let limits = fake.run(&["limits", "--output", "json"]).await.json();
@@ -236,7 +254,10 @@ async fn names_that_are_nearly_right_are_offered() {
     let found = fake.run(&["trace", "9", "--json"]).await;
     assert_eq!(found.json()["execution_id"], "9c00-1");
     for (arguments, said) in [
-        (["execution", "3f"], "begins the ids of 2 executions, 3f2a-1, 3f2b-1;"),
+        (
+            ["execution", "3f"],
+            "begins the ids of 2 executions, 3f2a-1, 3f2b-1;",
+        ),
         (["trace", "3f2c-1"], "did you mean `3f2"),
         (["trace", "zzz"], "`toolwave executions` lists"),
         (["drain", "ana"], "did you mean `anna`?"),
