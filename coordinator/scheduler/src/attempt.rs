@@ -32,9 +32,8 @@ pub(crate) fn start(
     let waits = waiting::so_far(cluster, execution, head.call.index, now);
     cluster.dequeue(execution, head.call.index, head.lane, true);
     cluster.queued_calls -= 1;
-    execution.in_flight += 1;
+    execution.count(now);
     execution.running += 1;
-    execution.note_limit(now);
     let Some(call) = execution.calls.get_mut(head.call.index as usize) else {
         return;
     };
@@ -125,6 +124,7 @@ pub(crate) fn finished(
     cluster.dirty |= cluster.pools.list(worker);
     // Nothing else about its end makes the worker's timer due earlier.
     if is_out {
+        cluster.look_again = true;
         cluster.arm_worker(key);
     }
     let mut execution = executions.get_mut(&attempt.call.execution);

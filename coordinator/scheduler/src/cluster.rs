@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) queued_calls: usize,
     /// Something happened that may let a ready call start.
     pub(crate) dirty: bool,
+    /// The health of a worker may have changed: what waits for slots may wait for a worker instead.
+    pub(crate) look_again: bool,
 }
 
 impl Cluster {
@@ -58,6 +60,7 @@ impl Cluster {
             in_flight: 0,
             queued_calls: 0,
             dirty: false,
+            look_again: false,
         }
     }
 
@@ -176,8 +179,7 @@ impl Cluster {
             }
         }
         if let Some(execution) = execution {
-            execution.in_flight -= 1;
-            execution.note_limit(self.now);
+            execution.uncount(self.now);
             while let Some(lane) = execution.parked.pop() {
                 self.queues
                     .refile(lane, execution.tenant, execution.key, execution.turn);

@@ -170,11 +170,20 @@ impl Execution {
         self.calls.get_mut(index as usize)
     }
 
-    /// Its attempts in flight changed in number.
-    pub(crate) fn note_limit(&mut self, now: Time) {
-        let is_at_limit = self.in_flight >= self.max_concurrency;
-        self.limited
-            .set(now, is_at_limit.then_some(WaitReason::ExecutionLimit));
+    /// An attempt more counts against its limit.
+    pub(crate) fn count(&mut self, now: Time) {
+        self.in_flight += 1;
+        if self.in_flight >= self.max_concurrency {
+            self.limited.set(now, Some(WaitReason::ExecutionLimit));
+        }
+    }
+
+    /// One less does.
+    pub(crate) fn uncount(&mut self, now: Time) {
+        self.in_flight -= 1;
+        if self.in_flight < self.max_concurrency && self.limited.now().is_some() {
+            self.limited.set(now, None);
+        }
     }
 
     /// Nothing but a wave keeps it from starting, or not even that.

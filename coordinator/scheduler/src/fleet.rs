@@ -379,6 +379,7 @@ pub(crate) fn worker_timer(
                 session,
                 suspect: true,
             };
+            cluster.dirty = true;
         }
         Link::Detached { since, graced: true } if since + config.reconnect_grace <= now => {
             worker.link = Link::Detached { since, graced: false };
@@ -439,6 +440,7 @@ fn evict_unconfirmed(cluster: &mut Cluster, now: Time, key: WorkerKey, out: &mut
 
 /// Brings lists and timer of a worker in line with its state.
 fn settle_worker(cluster: &mut Cluster, now: Time, key: WorkerKey) {
+    cluster.look_again = true;
     cluster.refresh(key);
     cluster.arm_worker(key);
     // A worker that fell away may leave its calls to one that they avoided.

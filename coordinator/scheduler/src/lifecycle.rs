@@ -214,7 +214,10 @@ fn finish(
     let key = execution.call_key(index);
     let Some(call) = execution.call(index) else { return };
     let (state, tool) = (call.state, call.tool);
-    let waits = waiting::so_far(cluster, execution, index, now);
+    let waits = match state {
+        CallState::Waiting | CallState::InFlight { .. } | CallState::Ended => crate::Waits::default(),
+        _ => waiting::so_far(cluster, execution, index, now),
+    };
     let Some(call) = execution.call(index) else { return };
     match state {
         CallState::Ended => return,

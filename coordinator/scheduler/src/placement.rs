@@ -52,6 +52,7 @@ pub(crate) fn dispatch(cluster: &mut Cluster, executions: &mut Executions, now: 
     }
     // Nothing above opens what was closed; only events do.
     cluster.dirty = false;
+    cluster.look_again = false;
 }
 
 /// The best of a queue's head, if it has one, and those of the others.

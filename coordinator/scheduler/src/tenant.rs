@@ -24,6 +24,8 @@ pub(crate) struct Tenants {
     idle: Vec<TenantKey>,
     /// The turn last taken by any tenant.
     clock: u64,
+    /// How many have a `max_in_flight`.
+    limited: usize,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,10 @@ impl Tenants {
 
     /// An execution of so many calls is admitted. True: limits changed, and what waited may start.
     pub(crate) fn admit(&mut self, key: TenantKey, now: Time, calls: usize, limits: TenantLimits) -> bool {
-        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant::new(limits));
+        let tenant = self.tenants.entry(key).or_insert_with(|| {
+            self.limited += usize::from(limits.max_in_flight.is_some());
+            Tenant::new(limits)
+        });
         tenant.executions += 1;
         tenant.queued += calls;
         if let Some(interval) = limits.rate.as_ref().and_then(interval) {
@@ -90,6 +95,8 @@ impl Tenants {
         }
         let changed = tenant.limits != limits;
         if changed {
+            self.limited += usize::from(limits.max_in_flight.is_some());
+            self.limited -= usize::from(tenant.limits.max_in_flight.is_some());
             tenant.limits = limits;
             tenant.note_limit(now);
         }
@@ -195,6 +202,7 @@ impl Tenants {
                     continue;
                 }
                 timers.cancel(&mut tenant.timer);
+                self.limited -= usize::from(tenant.limits.max_in_flight.is_some());
                 self.tenants.remove(&key);
             }
             out.push(Action::ForgetTenant { tenant: key });
@@ -216,6 +224,10 @@ impl Tenants {
 
     /// When it was at its limit; `None`: it has none.
     pub(crate) fn limited(&self, key: TenantKey) -> Option<&Track> {
+        // Most coordinators limit no tenant.
+        if self.limited == 0 {
+            return None;
+        }
         let tenant = self.tenants.get(&key)?;
         tenant.limits.max_in_flight?;
         Some(&tenant.limited)
@@ -255,6 +267,9 @@ impl Tenant {
 
     /// Its attempts in flight, or its limit, changed.
     fn note_limit(&mut self, now: Time) {
+        if self.limits.max_in_flight.is_none() && self.limited.now().is_none() {
+            return;
+        }
         let is_at_limit = !self.is_below_limit();
         self.limited
             .set(now, is_at_limit.then_some(WaitReason::TenantLimit));

@@ -60,6 +60,11 @@ impl Track {
         self.changes.last().and_then(|change| change.1)
     }
 
+    /// It has not changed since.
+    fn is_steady(&self, since: Time) -> bool {
+        self.changes.last().is_none_or(|last| last.0 <= since)
+    }
+
     fn coarsen(&mut self) {
         let mut kept: SmallVec<[Change; 2]> = SmallVec::with_capacity(LONGEST);
         let mut keep = |change: Change| {
@@ -110,6 +115,11 @@ impl Cursor<'_> {
 pub(crate) fn read_off(tracks: [Option<&Track>; 3], (from, to): (Time, Time), waits: &mut Waits) {
     if from >= to {
         return;
+    }
+    // Most calls wait for one thing.
+    if tracks.iter().flatten().all(|track| track.is_steady(from)) {
+        let reason = tracks.iter().flatten().find_map(|track| track.now());
+        return waits.add(reason.unwrap_or(WaitReason::Turn), from, to);
     }
     let mut cursors = tracks.map(|track| track.map(|track| track.at(from)));
     let mut at = from;

@@ -98,6 +98,10 @@ pub(crate) fn for_worker(cluster: &Cluster, key: QueueKey) -> WaitReason {
     };
     let limit = tool.per_worker();
     let is_plain = limit.is_none() && queue.avoids.is_empty() && !queue.suspects;
+    // As before, most often.
+    if is_plain && !cluster.look_again && tool.hosts > 0 && queue.closed.now() == Some(WaitReason::Slots) {
+        return WaitReason::Slots;
+    }
     let hosts = pools_of(cluster, tool).flat_map(|pool| &pool.members);
     for worker in hosts.filter_map(|worker| cluster.workers.get(worker)) {
         if worker.is_free() {

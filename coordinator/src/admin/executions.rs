@@ -11,6 +11,7 @@ use crate::{
     catalogue::Catalogue,
     driver::history::{LiveExecution, OpenAttempt, OpenCall},
     execution::{
+        analysis::to_reason,
         answer::{Answer, Shape},
         answered::to_attempt,
         convert::{to_duration, to_outcome, to_timestamp},
@@ -166,6 +167,10 @@ fn fill_open(call: &mut v1::CallTimeline, open: &OpenCall) {
     call.state = state.into();
     call.ready_at = open.ready_at.map(to_timestamp);
     call.attempts = open.attempts.iter().map(open_attempt).collect();
+    call.waits_for = open
+        .waits_for
+        .map_or(v1::WaitReason::Unspecified, to_reason)
+        .into();
 }
 
 fn open_attempt(open: &OpenAttempt) -> v1::Attempt {

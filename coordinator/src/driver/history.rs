@@ -4,7 +4,7 @@
 use std::{cmp::Reverse, mem, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use toolwave_scheduler::{AttemptRecord, CallPhase, ExecutionKey, Time, ToolStatus, Totals};
+use toolwave_scheduler::{AttemptRecord, CallPhase, ExecutionKey, Time, ToolStatus, Totals, WaitReason};
 
 use super::{Driver, executions::Execution};
 use crate::{
@@ -48,6 +48,7 @@ pub(crate) struct OpenCall {
     pub(crate) index: u32,
     pub(crate) phase: CallPhase,
     pub(crate) ready_at: Option<SystemTime>,
+    pub(crate) waits_for: Option<WaitReason>,
     pub(crate) attempts: Vec<OpenAttempt>,
 }
 
@@ -168,6 +169,7 @@ impl Driver {
                 .collect(),
             index: call.index,
             phase: call.phase,
+            waits_for: call.waits_for,
             ready_at: call.ready_at.map(|at| self.clock.date(at)),
         });
         Some(LiveExecution {

@@ -52,6 +52,8 @@ const STALL: Duration = Duration::from_millis(500);
 /// After a stall, the time for what waits in sockets to be read before any timer fires: heartbeats, and
 /// workers that dialled again because nobody answered.
 const CATCH_UP: Duration = Duration::from_secs(1);
+/// The wall clock may be so far from the other before dates follow it.
+const CLOCKS_APART: Duration = Duration::from_millis(5);
 /// Requests that are taken in one round.
 const REQUESTS_A_ROUND: usize = 64;
 
@@ -112,7 +114,11 @@ struct Admission {
 struct Clock {
     origin: Instant,
     now: Time,
+    /// The date of `now`.
     wall: SystemTime,
+    /// The date of the origin. It stays while the two clocks agree, so that dates of one execution are as far from
+    /// each other as its instants are.
+    began: SystemTime,
 }
 
 // === impl Driver ===
@@ -280,13 +286,23 @@ impl Clock {
             origin: Instant::now(),
             now: Time::ZERO,
             wall: SystemTime::now(),
+            began: SystemTime::now(),
         }
     }
 
     /// Once a round.
     fn read(&mut self) {
         self.now = Time::from_duration(self.origin.elapsed());
-        self.wall = SystemTime::now();
+        let (wall, passed) = (SystemTime::now(), self.now.since_origin());
+        self.wall = self.began + passed;
+        let apart = match wall.duration_since(self.wall) {
+            Ok(behind) => behind,
+            Err(ahead) => ahead.duration(),
+        };
+        if apart > CLOCKS_APART {
+            self.began = wall.checked_sub(passed).unwrap_or(SystemTime::UNIX_EPOCH);
+            self.wall = wall;
+        }
     }
 
     fn instant(&self, time: Time) -> Instant {
@@ -295,10 +311,8 @@ impl Clock {
         self.origin + time.since_origin().min(self.origin.elapsed() + far)
     }
 
-    /// The date of an instant that is not in the future, as the wall clock is now.
+    /// The date of an instant that is not in the future.
     fn date(&self, time: Time) -> SystemTime {
-        self.wall
-            .checked_sub(self.now.since(time))
-            .unwrap_or(SystemTime::UNIX_EPOCH)
+        self.began + time.since_origin()
     }
 }

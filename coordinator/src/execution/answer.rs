@@ -3,10 +3,12 @@
 
 use std::{cell::Cell, collections::HashMap, sync::Arc, time::Duration};
 
+use prost::Message;
 use toolwave_proto::v1::{self, execution_event::Kind};
 use toolwave_scheduler::{Schedule, plan::Plan};
 
 use super::{
+    analysis::Course,
     answered::{Answered, Ended, to_result},
     convert::{to_duration, to_outcome, to_timestamp},
     prepared::{EndedCall, ExecutionNews},
@@ -18,6 +20,11 @@ use crate::catalogue::Catalogue;
 const NEAREST_LOOKUPS: u32 = 32;
 /// Failures whose words are kept for the calls that are skipped because of them.
 const KEPT_FAULTS: usize = 10_000;
+
+/// Of what a client can receive, the analysis takes one part in so many at most; else its lists are cut.
+const ANALYSIS: usize = 8;
+/// What is left of its waits then.
+const FEW_WAITS: usize = 3;
 
 /// What is needed of a request to answer it.
 #[derive(Debug)]
@@ -85,6 +92,7 @@ pub struct Answer {
     sequential: Duration,
     lookups: Cell<u32>,
     tenant: Option<Arc<str>>,
+    course: Course,
 }
 
 impl Answer {
@@ -92,6 +100,7 @@ impl Answer {
     #[must_use]
     pub fn new(shape: Arc<Shape>, catalogue: Arc<Catalogue>, execution_id: &str) -> Self {
         Self {
+            course: Course::of(shape.calls.len()),
             shape,
             catalogue,
             execution_id: execution_id.to_owned(),
@@ -152,6 +161,8 @@ impl Answer {
         self.ended += 1;
         self.attempts = self.attempts.saturating_add(ended.attempts.len() as u32);
         self.sequential = self.sequential.saturating_add(ended.execution_time);
+        self.course
+            .end(ended, &self.shape.calls[ended.call as usize].tool_name);
         error
     }
 
@@ -198,6 +209,14 @@ impl Answer {
             })
             .collect();
         outcomes.sort_unstable_by_key(|count| count.outcome);
+        let mut analysis = self
+            .course
+            .analysis(&self.shape, self.tenant.as_deref().unwrap_or_default());
+        // It must not stand in the way of what was asked for.
+        if analysis.encoded_len() > self.shape.max_response_bytes / ANALYSIS {
+            analysis.critical_path.clear();
+            analysis.waits.truncate(FEW_WAITS);
+        }
         v1::ExecutionSummary {
             execution_id: self.execution_id.clone(),
             calls: self.shape.calls.len() as u32,
@@ -206,7 +225,7 @@ impl Answer {
             duration: Some(to_duration(duration)),
             sequential_duration: Some(to_duration(self.sequential)),
             attempts: self.attempts,
-            analysis: None,
+            analysis: Some(analysis),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The edge that clients see: requests checked and turned into [`prepared::PreparedExecution`], results answered.
 
+pub(crate) mod analysis;
 pub mod answer;
 pub mod answered;
 mod answered_wire;

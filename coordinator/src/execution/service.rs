@@ -121,18 +121,20 @@ impl Service {
         if key.is_empty() {
             let prepared = self.prepare(request, circumstances, catalogue.clone()).await?;
             let shape = Arc::new(prepared.shape);
+            let tenant = caller.client.tenant.clone();
             let ticket = self
                 .handle
                 .submit(prepared.execution, shape.clone(), caller)
                 .await?;
-            let answer = Answer::new(shape, catalogue, ticket.execution_id());
+            let answer = Answer::new(shape, catalogue, ticket.execution_id()).of_tenant(tenant);
             return Ok((Source::Own(ticket), answer));
         }
         let body = body_of(&request, &caller);
+        let tenant = caller.client.tenant.clone();
         let prepared = self.prepare(request, circumstances, catalogue.clone()).await?;
         let mut watcher = self.keyed.join(&key, body, prepared, &self.handle, caller)?;
         let id = watcher.admission().await?;
-        let answer = Answer::new(watcher.shape().clone(), catalogue, &id);
+        let answer = Answer::new(watcher.shape().clone(), catalogue, &id).of_tenant(tenant);
         Ok((Source::Joined(watcher), answer))
     }
 

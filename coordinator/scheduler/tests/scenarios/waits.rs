@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use toolwave_scheduler::{
-    AttemptEnd, AttemptFailure, CallKey, CallPhase, CallSpec, Event, Preparation, Resolution, RetryPolicy,
+    AttemptEnd, AttemptFailure, CallKey, CallPhase, CallSpec, Preparation, Resolution, RetryPolicy,
     TenantLimits, ToolSpec, WaitReason,
 };
 
@@ -176,7 +176,8 @@ fn a_tenants_limit_is_waited_for_while_others_go_on() {
 
 #[test]
 fn each_limit_of_a_tool_is_waited_for_by_its_name() {
-    let cases: [(fn(&mut ToolSpec), WaitReason); 3] = [
+    type Change = fn(&mut ToolSpec);
+    let cases: [(Change, WaitReason); 3] = [
         (|spec| spec.max_concurrency = 1, ToolLimit),
         (|spec| spec.max_concurrency_per_worker = 1, ToolWorkerLimit),
         (
