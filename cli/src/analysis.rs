@@ -16,6 +16,8 @@ const NOTABLE: Duration = Duration::from_millis(100);
 const NOTABLE_PART: f64 = 0.05;
 /// Calls of the critical path that are named in a line.
 const NAMED_CALLS: usize = 6;
+/// Of all that is known: a screen, not a book. JSON has them all.
+const NAMED_IN_FULL: usize = 40;
 /// Waits that a line names.
 const NAMED_WAITS: usize = 2;
 
@@ -97,7 +99,7 @@ fn short(analysis: &v1::ExecutionAnalysis, spans: &Spans, name: &dyn Fn(u32) -> 
 }
 
 fn full(analysis: &v1::ExecutionAnalysis, spans: &Spans, name: &dyn Fn(u32) -> String) -> Vec<String> {
-    let mut lines = vec![critical_path(analysis, spans, name, usize::MAX)];
+    let mut lines = vec![critical_path(analysis, spans, name, NAMED_IN_FULL)];
     lines.extend(
         analysis
             .waits

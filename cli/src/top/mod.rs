@@ -139,7 +139,7 @@ async fn live(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looking: OptionFuture<BoxFuture<'_, Event>> = None.into();
     let mut acting: OptionFuture<BoxFuture<'_, Event>> = None.into();
-    let mut is_looking = false;
+    let (mut is_looking, mut is_acting) = (false, false);
     loop {
         let draw = |frame: &mut ratatui::Frame<'_>| view::draw(frame, &top, look_of, started.elapsed());
         screen.0.draw(draw).map_err(Failure::Output)?;
@@ -157,7 +157,7 @@ async fn live(
                 top.update(event)
             }
             Some(event) = &mut acting => {
-                acting = None.into();
+                (is_acting, acting) = (false, None.into());
                 top.update(event)
             }
             () = interrupts.next() => Some(Effect::Quit),
@@ -170,7 +170,14 @@ async fn live(
                 is_looking = true;
                 looking = Some(seen(client, top.wanted(), started).boxed()).into();
             }
-            Some(Effect::Act(action)) => acting = Some(acted(client, action).boxed()).into(),
+            // to forget the one before would leave open what came of it
+            Some(Effect::Act(_)) if is_acting => {
+                top.notice = Some("what was asked for before is still being done; try again".to_owned());
+            }
+            Some(Effect::Act(action)) => {
+                is_acting = true;
+                acting = Some(acted(client, action).boxed()).into();
+            }
             Some(Effect::Look) | None => {}
         }
     }

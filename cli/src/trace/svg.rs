@@ -26,6 +26,8 @@ const RIGHT: f64 = 900.0;
 const ID: usize = 22;
 const TOOL: usize = 16;
 const AFTER: usize = 40;
+/// Characters that fit on a line.
+const LINE: usize = 160;
 
 const STYLE: &str = "\
 text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1a1a1a}\
@@ -94,7 +96,7 @@ pub(crate) fn picture(execution: &v1::GetExecutionResponse, timeline: &Timeline)
     }
     page.legend()?;
     for line in &why {
-        page.line("dim", MARGIN, line)?;
+        page.line("dim", MARGIN, &clip(line, LINE))?;
     }
     page.close("svg")?;
     let bytes = page.out.into_inner();
@@ -182,7 +184,11 @@ impl Page {
         let (top, bottom) = (self.y + ROW, self.y + ROW * (rows + 1) as f64);
         for tick in 0..=TICKS {
             let x = LEFT + (RIGHT - LEFT) * f64::from(tick) / f64::from(TICKS);
-            self.text("dim", x, &text::duration(length / TICKS * tick))?;
+            let time = match tick {
+                0 => "0".to_owned(),
+                tick => text::duration(length / TICKS * tick),
+            };
+            self.text("dim", x, &time)?;
             let (x, top, bottom) = (x.to_string(), top.to_string(), bottom.to_string());
             let line = [
                 ("class", "axis"),
@@ -200,8 +206,10 @@ impl Page {
     fn row(&mut self, row: &Row, length: Duration) -> io::Result<()> {
         self.open("g", &[("class", if row.critical { "critical" } else { "call" })])?;
         self.say("title", &[], &told(row))?;
-        let mark = if row.critical { "* " } else { "  " };
-        self.text("", MARGIN, &format!("{mark}{}", clip(&row.id, ID)))?;
+        if row.critical {
+            self.text("", MARGIN, "*")?;
+        }
+        self.text("", MARGIN + 14.0, &clip(&row.id, ID))?;
         self.text("dim", MARGIN + 180.0, &clip(&row.tool, TOOL))?;
         for span in &row.spans {
             let class = match span.phase {
@@ -235,7 +243,7 @@ impl Page {
         for (class, what) in [
             ("queued", "waited"),
             ("running", "in flight"),
-            ("repeated", "attempt that was repeated"),
+            ("repeated", "repeated"),
         ] {
             self.rect(class, x, 24.0)?;
             self.text("dim", x + 30.0, what)?;
