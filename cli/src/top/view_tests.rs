@@ -149,3 +149,13 @@ fn a_scrolled_execution_keeps_its_last_line_on_the_screen() {
     let shown = text(&drawn(&top, PLAIN, 100, 10));
     assert!(shown.contains("execution 41a03d15"), "{shown}");
 }
+
+#[test]
+fn the_page_shows_the_screen_as_it_is() {
+    let page = include_str!("../../../docs/command-line.md");
+    let screen = text(&drawn(&sample::top(), PLAIN, 140, 24));
+    assert!(
+        page.contains(&screen),
+        "docs/command-line.md shows another screen than src/top/screens/wide.txt"
+    );
+}
