@@ -116,8 +116,11 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // a terminal that has gone away takes nothing back
-        let _ = ratatui::try_restore();
+        // The hook for panics has done it, and twice would put the cursor back onto what was told.
+        if !std::thread::panicking() {
+            // a terminal that has gone away takes nothing back
+            let _ = ratatui::try_restore();
+        }
     }
 }
 
