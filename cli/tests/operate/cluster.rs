@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     /// Starts a plan whose calls do not end before they are cancelled; answers its id once they run.
-    async fn hold(&self, plan: &str) -> (String, Running) {
+    pub(crate) async fn hold(&self, plan: &str) -> (String, Running) {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("plan.yaml"), plan).unwrap();
         let mut command = toolwave(directory.path());
@@ -124,7 +124,7 @@ calls:
   - {id: skipped, tool: echo, depends_on: [bad]}
 ";
 
-const ENDLESS: &str = "calls: [{id: slow, tool: sleep, parameters: {milliseconds: 600000}, timeout: 20m}, {id: next, tool: echo, depends_on: [slow]}]";
+pub(crate) const ENDLESS: &str = "calls: [{id: slow, tool: sleep, parameters: {milliseconds: 600000}, timeout: 20m}, {id: next, tool: echo, depends_on: [slow]}]";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_that_ended_is_listed_detailed_and_drawn() {
@@ -194,43 +194,6 @@ async fn an_execution_that_runs_is_listed_drawn_and_cancelled_by_the_beginning_o
     let other = cluster.json(&["executions", "--tenant", "nobody"]).await;
     assert_eq!(other["executions"], json!([]));
     cluster.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_list_is_watched_until_interrupted() {
-    let cluster = Cluster::start().await;
-    let (id, running) = cluster.hold(ENDLESS).await;
-    let mut command = toolwave(std::path::Path::new("."));
-    command
-        .args(["executions", "--watch", "--interval", "10ms", "--output", "json"])
-        .args(["--coordinator", &cluster.url()]);
-    let (lines, finished) = tokio::task::spawn_blocking(move || watched(&mut command, 3))
-        .await
-        .unwrap();
-    for line in &lines {
-        let document: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(document["executions"][0]["execution_id"], *id);
-    }
-    assert_eq!(finished, Some(0));
-    cluster.run(&["cancel", &id]).await;
-    tokio::task::spawn_blocking(move || running.finish())
-        .await
-        .unwrap();
-    cluster.end().await;
-}
-
-/// So many lines of standard output, and the exit code after an interrupt.
-fn watched(command: &mut std::process::Command, lines: usize) -> (Vec<String>, Option<i32>) {
-    use std::io::{BufRead as _, BufReader};
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-    let read = stdout.by_ref().take(lines).map(Result::unwrap).collect();
-    let interrupted = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(interrupted.unwrap().success());
-    drop(std::thread::spawn(move || stdout.count()));
-    (read, crate::support::wait(&mut child).code())
 }
 
 #[tokio::test(flavor = "multi_thread")]

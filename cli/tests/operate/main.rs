@@ -9,3 +9,4 @@ mod odd;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod watch;

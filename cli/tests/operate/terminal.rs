@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, ENDLESS},
     fake::{Fake, Script},
     support,
 };
@@ -95,6 +95,31 @@ async fn the_screen_is_taken_keys_are_answered_and_the_screen_is_given_back() {
         );
         assert!(written.rfind(LEAVE_SCREEN) > written.rfind(ENTER_SCREEN));
     }
+    cluster.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_is_opened_and_cancelled_from_the_screen() {
+    let cluster = Cluster::start().await;
+    let (id, running) = cluster.hold(ENDLESS).await;
+    let steps = json!([
+        {"until": &id[..8]},
+        {"send": "\r"}, {"until": format!("execution {id} of default")}, {"until": "  slow"},
+        {"send": "c"}, {"until": format!("Cancel execution {id}?")},
+        {"send": "n"}, {"until": "nothing was changed"},
+        {"send": "cy"}, {"until": "CANCELLED"},
+        {"send": "\u{1b}"}, {"until": "Executions that ended"},
+        {"send": "q"},
+    ]);
+    match play(cluster.url(), &[], steps).await {
+        Some(played) => assert_eq!(played["code"], 0),
+        None => drop(cluster.run(&["cancel", &id]).await),
+    }
+    let finished = tokio::task::spawn_blocking(move || running.finish())
+        .await
+        .unwrap();
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stdout.contains("CANCELLED"), "{finished:?}");
     cluster.end().await;
 }
 
