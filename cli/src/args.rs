@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustls::pki_types::ServerName;
 
-use crate::{approve::ApproveArgs, call::CallArgs, check_tools::CheckArgs, plan::parse_duration};
+use crate::{
+    approve::ApproveArgs, call::CallArgs, check_tools::CheckArgs, executions::ExecutionsArgs,
+    limits::LimitsArgs, plan::parse_duration, top::TopArgs, trace::TraceArgs,
+};
 
 /// Where a coordinator listens unless told otherwise.
 pub(crate) const DEFAULT_COORDINATOR: &str = "http://127.0.0.1:7420";
@@ -34,9 +37,18 @@ pub(crate) enum Command {
     Tools(ToolsArgs),
     /// Lists the workers of a cluster
     Workers(WorkersArgs),
+    /// Lists the executions of a cluster, or shows one with its calls
+    #[command(visible_alias = "execution")]
+    Executions(ExecutionsArgs),
+    /// Draws when each call of an execution waited, ran and ended, as text, SVG or JSON
+    Trace(TraceArgs),
+    /// Lists the limits of a cluster and who waits for them
+    Limits(LimitsArgs),
+    /// Shows a cluster at work, on the whole terminal
+    Top(TopArgs),
     /// Stops dispatching to a worker; what it runs goes on to its end
     Drain(DrainArgs),
-    /// Cancels an execution
+    /// Cancels an execution; as an operator, one of any tenant
     Cancel(CancelArgs),
     /// Makes a CA for development and certificates of coordinator, worker and client, and shows how they are used
     Certs(CertsArgs),
@@ -76,6 +88,9 @@ pub(crate) struct RunArgs {
     /// Shows results in full
     #[arg(long)]
     pub(crate) full: bool,
+    /// Says all that is known of why it took as long as it did [default: what is worth four lines]
+    #[arg(long)]
+    pub(crate) analysis: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -162,7 +177,7 @@ pub(crate) struct DrainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
-    /// The execution's id, as `run` reports it
+    /// The execution's id, as `run` reports it; of an operator any beginning of it that is no other's
     pub(crate) execution: String,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,

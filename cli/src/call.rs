@@ -10,6 +10,7 @@ use toolwave_client::{
 };
 
 use crate::{
+    analysis::Detail,
     args::{EmbeddedArgs, LinkArgs, OutputArgs, OutputFormat},
     document,
     failure::{Failure, Verdict},
@@ -101,7 +102,7 @@ fn show(ended: &Ended, format: OutputFormat) -> Result<(), Failure> {
         }
         // Not where a result is looked for.
         _ => {
-            output::note(report::execution(ended, Look::of_stdout(), true).trim_end());
+            output::note(report::execution(ended, Look::of_stdout(), true, Detail::Notable).trim_end());
             Ok(())
         }
     }

@@ -7,7 +7,7 @@ use toolwave_client::{
     v1::{self, call_result::ResultForm},
 };
 
-use crate::{report, run::Ended, words};
+use crate::{analysis, report, run::Ended, words};
 
 #[derive(Serialize)]
 struct Execution<'a> {
@@ -27,6 +27,8 @@ struct Summary {
     sequential_duration_ms: Option<f64>,
     /// How many times faster than one after another.
     speedup: Option<f64>,
+    /// Why it took as long as it did; null where the coordinator does not say.
+    analysis: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -113,9 +115,18 @@ pub(crate) fn execution(ended: &Ended) -> impl Serialize + '_ {
             duration_ms: milliseconds(summary.duration.as_ref()),
             sequential_duration_ms: milliseconds(summary.sequential_duration.as_ref()),
             speedup: report::speedup(summary).map(|(_, speedup)| (speedup * 100.0).round() / 100.0),
+            analysis: summary
+                .analysis
+                .as_ref()
+                .map(|analysis| analysis::value(analysis, &|index| id_of(ended, index))),
         },
         results: ended.results.iter().map(call).collect(),
     }
+}
+
+fn id_of(ended: &Ended, index: u32) -> String {
+    let result = ended.results.get(index as usize);
+    result.map_or_else(|| index.to_string(), |result| result.id.clone())
 }
 
 fn call(result: &v1::CallResult) -> Call<'_> {

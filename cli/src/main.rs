@@ -2,8 +2,10 @@
 //!
 //! Standard output holds the answer and nothing else; progress, notes, logs and errors go to standard error.
 
+mod analysis;
 mod approve;
 mod args;
+mod asking;
 mod call;
 mod certs;
 mod check;
@@ -12,11 +14,15 @@ mod cluster;
 mod definitions;
 mod difference;
 mod document;
+mod executions;
 mod failure;
 mod from;
+mod glyphs;
 mod graph;
 mod inspect;
 mod interrupt;
+mod limits;
+mod moment;
 mod mounted;
 mod operator;
 mod output;
@@ -27,6 +33,8 @@ mod report;
 mod run;
 mod text;
 mod token;
+mod top;
+mod trace;
 mod words;
 
 use std::process::ExitCode;
@@ -75,6 +83,10 @@ async fn command(cli: Cli) -> Result<Verdict, Failure> {
         Command::Approve(args) => approve::approve(args).await,
         Command::Tools(args) => operator::tools(args).await,
         Command::Workers(args) => operator::workers(args).await,
+        Command::Executions(args) => executions::executions(args).await,
+        Command::Trace(args) => trace::trace(args).await,
+        Command::Limits(args) => limits::limits(args).await,
+        Command::Top(args) => top::top(args).await,
         Command::Drain(args) => operator::drain(args).await,
         Command::Cancel(args) => operator::cancel(args).await,
         Command::Certs(args) => certs::certs(&args),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use toolwave_client::{Client, ClientError, duration, v1};
 
 use crate::{
-    args::{CancelArgs, DrainArgs, OutputFormat, RemoteArgs, ToolsArgs, WorkersArgs},
+    args::{CancelArgs, DrainArgs, OutputFormat, ToolsArgs, WorkersArgs},
+    asking::{self, ask},
     cluster::{self, Cluster},
     definitions,
     document::milliseconds,
@@ -28,7 +29,7 @@ pub(crate) async fn tools(args: ToolsArgs) -> Result<Verdict, Failure> {
         cluster.close().await;
         tools?
     } else {
-        ask(&args.remote, async |client| client.list_tools().await).await?
+        ask(&args.remote, async |client| Ok(client.list_tools().await?)).await?
     };
     let named = tools
         .iter()
@@ -123,7 +124,7 @@ fn tool_json(listed: &v1::ListedTool, tool: &v1::Tool) -> Value {
 }
 
 pub(crate) async fn workers(args: WorkersArgs) -> Result<Verdict, Failure> {
-    let workers = ask(&args.remote, async |client| client.list_workers().await).await?;
+    let workers = ask(&args.remote, async |client| Ok(client.list_workers().await?)).await?;
     if args.output.format == OutputFormat::Json {
         output::write_json(&workers.iter().map(worker_json).collect::<Vec<_>>())?;
         return Ok(Verdict::Success);
@@ -182,7 +183,7 @@ fn worker_json(worker: &v1::WorkerStatus) -> Value {
 
 pub(crate) async fn drain(args: DrainArgs) -> Result<Verdict, Failure> {
     let answer = ask(&args.remote, async |client| {
-        client.drain_worker(&args.worker, args.resume).await
+        drain_worker(&client, &args.worker, args.resume).await
     })
     .await?;
     let in_flight = answer.in_flight;
@@ -206,9 +207,51 @@ pub(crate) async fn drain(args: DrainArgs) -> Result<Verdict, Failure> {
     Ok(Verdict::Success)
 }
 
+async fn drain_worker(
+    client: &Client,
+    worker: &str,
+    resume: bool,
+) -> Result<v1::DrainWorkerResponse, Failure> {
+    let message = match client.drain_worker(worker, resume).await {
+        Err(ClientError::NotFound { message }) => message,
+        answer => return Ok(answer?),
+    };
+    let workers = client.list_workers().await.unwrap_or_default();
+    let near = asking::nearest(worker, workers.iter().map(|worker| worker.worker.as_str()));
+    let hint = near.unwrap_or_else(|| "`toolwave workers` lists those that there are".to_owned());
+    Err(Failure::Other(format!("not found: {message}; {hint}")))
+}
+
+/// One's own by its id; as an operator, that of anybody, by any beginning of its id that is its alone.
+async fn cancel_execution(client: &Client, given: &str) -> Result<v1::CancelExecutionResponse, Failure> {
+    let message = match client.cancel_execution(given).await {
+        Err(ClientError::NotFound { message }) => message,
+        answer => return Ok(answer?),
+    };
+    let not_found = || Failure::Other(format!("not found: {message}"));
+    let cancel_any = async |id: &str| client.cancel_any_execution(id).await;
+    let (id, answer) = match cancel_any(given).await {
+        Ok(answer) => (given.to_owned(), answer),
+        Err(ClientError::NotFound { .. }) => {
+            let id = asking::execution_id(client, given).await?;
+            let answer = cancel_any(&id).await?;
+            (id, answer)
+        }
+        // Who is no operator, or asks an older coordinator, has no more executions than their own.
+        Err(ClientError::PermissionDenied { .. } | ClientError::NotToolwave { .. }) => {
+            return Err(not_found());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(v1::CancelExecutionResponse {
+        execution_id: id,
+        already_ended: answer.already_ended,
+    })
+}
+
 pub(crate) async fn cancel(args: CancelArgs) -> Result<Verdict, Failure> {
     let answer = ask(&args.remote, async |client| {
-        client.cancel_execution(&args.execution).await
+        cancel_execution(&client, &args.execution).await
     })
     .await?;
     match args.output.format {
@@ -224,14 +267,4 @@ pub(crate) async fn cancel(args: CancelArgs) -> Result<Verdict, Failure> {
         }
     }
     Ok(Verdict::Success)
-}
-
-/// Asks a coordinator one thing.
-async fn ask<T>(
-    remote: &RemoteArgs,
-    question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
-) -> Result<T, Failure> {
-    let url = &remote.coordinator;
-    let answer = async { Ok(question(cluster::connect(url, &remote.link).await?).await?) };
-    cluster::within(url, answer).await
 }

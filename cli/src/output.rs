@@ -39,11 +39,16 @@ pub(crate) struct Look {
 impl Look {
     /// That of standard output, with <https://no-color.org> kept.
     pub(crate) fn of_stdout() -> Self {
-        let terminal = io::stdout().is_terminal();
+        let terminal = is_terminal();
         Self {
             terminal,
             colour: terminal && colour_wanted(),
         }
+    }
+
+    /// Whether colours are wanted, and shown.
+    pub(crate) fn colour(self) -> bool {
+        self.colour
     }
 
     /// A table of the terminal's width; in a file or pipe, of its content's.
@@ -71,6 +76,11 @@ impl Look {
             Cell::new(text)
         }
     }
+}
+
+/// Whether somebody looks at standard output.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// `NO_COLOR` set to anything but nothing, or a terminal that has none.

@@ -1,11 +1,11 @@
 //! The live view on standard error: a bar for each wave on a terminal, a line for each event elsewhere.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::io::IsTerminal as _;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use toolwave_client::v1::{self, execution_event::Kind};
 
-use crate::{output, text, words};
+use crate::{moment, output, text, words};
 
 /// More bars than this do not fit on a screen: one for all then.
 const MOST_BARS: usize = 12;
@@ -64,7 +64,7 @@ impl Progress {
             View::Bars(bars) => bars.show(kind, &self.names),
             View::Lines => {
                 self.started_at = self.started_at.or(event.at);
-                let since = elapsed(self.started_at, event.at);
+                let since = moment::elapsed(self.started_at.as_ref(), event.at.as_ref());
                 if let Some(line) = line(kind, &self.names) {
                     output::note(&format!("{:>8.3}s  {line}", since.as_secs_f64()));
                 }
@@ -235,12 +235,4 @@ fn line(kind: &Kind, names: &[String]) -> Option<String> {
         }
         Kind::Summary(_) => return None,
     })
-}
-
-fn elapsed(from: Option<prost_types::Timestamp>, to: Option<prost_types::Timestamp>) -> Duration {
-    let (Some(from), Some(to)) = (from, to) else {
-        return Duration::ZERO;
-    };
-    let nanos = |at: prost_types::Timestamp| i128::from(at.seconds) * 1_000_000_000 + i128::from(at.nanos);
-    Duration::from_nanos(u64::try_from(nanos(to) - nanos(from)).unwrap_or_default())
 }

@@ -8,12 +8,17 @@ use toolwave_client::{
     v1::{self, Outcome, call_result::ResultForm},
 };
 
-use crate::{output::Look, run::Ended, text, words};
+use crate::{
+    analysis::{self, Detail},
+    output::Look,
+    run::Ended,
+    text, words,
+};
 
 /// Characters of a result that the table shows.
 const SHOWN_RESULT: usize = 60;
 
-pub(crate) fn execution(ended: &Ended, look: Look, full: bool) -> String {
+pub(crate) fn execution(ended: &Ended, look: Look, full: bool, detail: Detail) -> String {
     let mut report = String::new();
     let mut table = look.table(&[
         "call",
@@ -46,6 +51,9 @@ pub(crate) fn execution(ended: &Ended, look: Look, full: bool) -> String {
         }
     }
     let _ = write!(report, "\n{}\n", summary(&ended.summary));
+    for line in analysis::lines(&ended.summary, &|index| ended.name(index), detail) {
+        let _ = writeln!(report, "  {line}");
+    }
     report
 }
 
@@ -72,7 +80,7 @@ fn row(result: &v1::CallResult, look: Look) -> Vec<Cell> {
     ]
 }
 
-fn colour(outcome: Outcome) -> Color {
+pub(crate) fn colour(outcome: Outcome) -> Color {
     match outcome {
         Outcome::Succeeded => Color::Green,
         Outcome::Skipped | Outcome::Cancelled => Color::Yellow,

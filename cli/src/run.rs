@@ -12,6 +12,7 @@ use toolwave_client::{
 };
 
 use crate::{
+    analysis::Detail,
     args::{Concurrency, EmbeddedArgs, LinkArgs, OutputFormat, RunArgs},
     check,
     cluster::{self, Cluster},
@@ -39,6 +40,12 @@ impl Ended {
             true => Verdict::Success,
             false => Verdict::SomeCallsFailed,
         }
+    }
+
+    /// What the call of this index is called.
+    pub(crate) fn name(&self, index: u32) -> String {
+        let result = self.results.get(index as usize);
+        result.map_or_else(|| index.to_string(), |result| text::printable(&result.id))
     }
 }
 
@@ -71,7 +78,13 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
     let ended = ended?;
     match args.output.format {
         OutputFormat::Json => output::write_json(&document::execution(&ended))?,
-        OutputFormat::Text => output::write(&report::execution(&ended, Look::of_stdout(), args.full))?,
+        OutputFormat::Text => {
+            let detail = match args.analysis {
+                true => Detail::Full,
+                false => Detail::Notable,
+            };
+            output::write(&report::execution(&ended, Look::of_stdout(), args.full, detail))?;
+        }
     }
     Ok(ended.verdict())
 }

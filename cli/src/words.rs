@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use toolwave_client::v1::{CallError, EdgeOrigin, Outcome, WorkerState};
+use toolwave_client::v1::{CallError, CallState, EdgeOrigin, Outcome, WaitReason, WorkerState};
+
+use crate::text;
 
 /// As `semantics` writes outcomes; scripts compare these.
 pub(crate) fn outcome(outcome: Outcome) -> &'static str {
@@ -58,5 +60,60 @@ pub(crate) fn edge_origin(origin: EdgeOrigin) -> &'static str {
         EdgeOrigin::Reference => "reference",
         EdgeOrigin::DependsOn => "depends_on",
         EdgeOrigin::Effect => "effect",
+    }
+}
+
+pub(crate) fn call_state(state: CallState) -> &'static str {
+    match state {
+        CallState::Unspecified => "UNSPECIFIED",
+        CallState::Waiting => "WAITING",
+        CallState::Ready => "READY",
+        CallState::InFlight => "IN_FLIGHT",
+        CallState::Backoff => "BACKOFF",
+        CallState::Ended => "ENDED",
+    }
+}
+
+/// For scripts. None: there is nothing that is waited for.
+pub(crate) fn wait_reason(reason: WaitReason) -> Option<&'static str> {
+    Some(match reason {
+        WaitReason::Unspecified => return None,
+        WaitReason::NoWorker => "NO_WORKER",
+        WaitReason::Slots => "SLOTS",
+        WaitReason::CoordinatorLimit => "COORDINATOR_LIMIT",
+        WaitReason::ExecutionLimit => "EXECUTION_LIMIT",
+        WaitReason::TenantLimit => "TENANT_LIMIT",
+        WaitReason::ToolLimit => "TOOL_LIMIT",
+        WaitReason::ToolRate => "TOOL_RATE",
+        WaitReason::ToolWorkerLimit => "TOOL_WORKER_LIMIT",
+        WaitReason::Backoff => "BACKOFF",
+        WaitReason::Turn => "TURN",
+    })
+}
+
+/// What is waited for, after `waits for`. The subject is a tool, a tenant or a worker, or empty.
+pub(crate) fn waited_for(reason: WaitReason, subject: &str) -> String {
+    let of = |what: &str| match subject {
+        "" => what.to_owned(),
+        subject => format!("{what} of {}", text::printable(subject)),
+    };
+    match reason {
+        WaitReason::Unspecified => of("something this command does not know"),
+        WaitReason::NoWorker => match subject {
+            "" => "a worker that hosts the tool".to_owned(),
+            tool => format!("a worker that hosts {}", text::printable(tool)),
+        },
+        WaitReason::Slots => of("a free slot"),
+        WaitReason::CoordinatorLimit => "the coordinator's max_in_flight".to_owned(),
+        WaitReason::ExecutionLimit => "the execution's max_concurrency".to_owned(),
+        WaitReason::TenantLimit => match subject {
+            "" => "the tenant's max_in_flight".to_owned(),
+            tenant => format!("the max_in_flight of tenant {}", text::printable(tenant)),
+        },
+        WaitReason::ToolLimit => of("the max_concurrency"),
+        WaitReason::ToolRate => of("the rate"),
+        WaitReason::ToolWorkerLimit => of("the max_concurrency_per_worker"),
+        WaitReason::Backoff => "the time between two attempts".to_owned(),
+        WaitReason::Turn => "their turn".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! One connection to a coordinator, and a method for each of its RPCs.
 
+mod operator;
+
 use futures_util::{Stream, TryStreamExt as _, stream};
 use tonic::transport::Channel;
 use toolwave_link::Link;

@@ -29,7 +29,7 @@ use crate::{
         prepared::{ExecutionNews, PreparedExecution},
     },
     observe::{history::History, load::Load, metrics::Metrics},
-    tenants::{Allowances, Caller, Quota},
+    tenants::{Allowance, Allowances, Caller, Quota},
     worker::declarations::Declarations,
 };
 
@@ -294,6 +294,11 @@ impl Handle {
     /// What is kept of executions that ended.
     pub(crate) fn history(&self) -> &History {
         &self.shared.history
+    }
+
+    /// What a tenant may use.
+    pub(crate) fn allowance(&self, tenant: &str) -> &Allowance {
+        self.shared.allowances.of(tenant)
     }
 
     /// The id of this process, and when it started.

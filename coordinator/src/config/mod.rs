@@ -215,6 +215,7 @@ impl Config {
         self.check_health(&mut wrong);
         wrong.extend(Identities::check(self));
         self.traces.check(&mut wrong);
+        self.history.check(&mut wrong);
         self.log.check(&mut wrong);
         let audit = self.audit.check().into_iter();
         wrong.extend(audit.map(|(key, what, expected)| Wrong { key, what, expected }));
