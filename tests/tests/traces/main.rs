@@ -2,7 +2,6 @@
 
 #![cfg(unix)]
 
-mod logs;
 mod receiver;
 mod service;
 mod small;

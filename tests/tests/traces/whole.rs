@@ -58,13 +58,14 @@ impl Whole {
             "fail.sh",
             &format!("echo '{result}' >&2\nprintf '%s' \"$TRACEPARENT $TRACESTATE\" > command.env\nexit 3\n"),
         );
+        let code = result.to_ascii_uppercase();
         write(
             "tools.toml",
             &format!(
-                "[tools.ask]\ndescription = \"asks\"\nsafety = \"read_only\"\n[tools.ask.http]\n\
+                "[tools.ask]\ndescription = \"asks\"\nread_only = true\ninput_schema = {{ type = \"object\", properties = {{ text = {{ type = \"string\" }} }} }}\n[tools.ask.http]\n\
                  url = \"http://{address}/ask\"\nallow_http = true\nallow_private = [\"127.0.0.1/32\"]\n\
-                 [tools.do]\ndescription = \"fails\"\n[tools.do.command]\nargv = [\"/bin/sh\", \"fail.sh\"]\n\
-                 directory = \".\"\nexit_codes = {{ 3 = {{ code = \"{result}\", message = \"{result}\" }} }}\n\
+                 [tools.do]\ndescription = \"fails\"\ninput_schema = {{ type = \"object\", properties = {{ text = {{ type = \"string\" }} }} }}\n[tools.do.command]\nargv = [\"/bin/sh\", \"fail.sh\"]\n\
+                 directory = \".\"\nexit_codes = {{ 3 = {{ code = \"{code}\", message = \"{result}\" }} }}\n\
                  [servers.s]\ncommand = [\"/bin/sh\", \"server.sh\"]\ndirectory = \".\"\nprotocol = \"2025-11-25\"\n",
             ),
         );
@@ -210,7 +211,8 @@ async fn one_trace_leads_from_the_client_to_what_its_tools_call() {
     retried(&spans, &whole);
     told(&spans, &whole);
     let bytes = receiver.bytes();
-    for canary in [&whole.parameter, &whole.result] {
+    let code = whole.result.to_ascii_uppercase();
+    for canary in [&whole.parameter, &whole.result, &code] {
         let found = bytes
             .windows(canary.len())
             .any(|window| window == canary.as_bytes());

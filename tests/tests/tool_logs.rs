@@ -1,4 +1,5 @@
-//! Log lines of a tool, which carry the ids of what it runs for.
+//! Log lines of a tool, which carry the ids of what it runs for. By itself: what is logged on other threads decides
+//! which spans there are on this one.
 
 use std::{
     collections::BTreeMap,
@@ -7,12 +8,12 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use toolwave_client::call;
+use toolwave_client::{call, v1};
 use toolwave_tests::Cluster;
 use toolwave_worker::{CallContext, FunctionTool, SharedTool, ToolError};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::{TRACE, recorded, request};
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// All lines.
 #[derive(Clone, Default)]
@@ -60,12 +61,15 @@ async fn a_tools_log_lines_carry_execution_call_and_trace() {
     let mut cluster = Cluster::start().await.expect("it starts");
     cluster.add_worker("w", 4, [talking()]).await.expect("a worker");
     let client = cluster.client().await.expect("a client");
-    let traced = client.in_trace(&recorded(), "").expect("well formed");
+    let traced = client.in_trace(&format!("00-{TRACE}-00f067aa0ba902b7-01"), "");
+    let traced = traced.expect("well formed");
     let mut ids = Vec::new();
     for client in [traced, client] {
-        let answer = client
-            .execute_parallel(request(vec![call("talk", json!({}))]))
-            .await;
+        let request = v1::ExecuteParallelRequest {
+            calls: vec![call("talk", json!({}))],
+            ..Default::default()
+        };
+        let answer = client.execute_parallel(request).await;
         let summary = answer.expect("an answer").summary.expect("a summary");
         ids.push(summary.execution_id);
     }
