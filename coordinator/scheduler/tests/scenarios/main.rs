@@ -11,4 +11,5 @@ mod reports;
 mod retries;
 mod suspects;
 mod tenants;
+mod watched;
 mod workers;
