@@ -12,4 +12,5 @@ mod retries;
 mod suspects;
 mod tenants;
 mod waits;
+mod watched;
 mod workers;
