@@ -28,7 +28,7 @@ echo "at rest"
 until_true 10 "the coordinator is ready" curl --silent --fail --max-time 2 "http://$address:7422/readyz"
 for container in "$coordinator" "${workers[0]}"; do
   [ "$container" = "$coordinator" ] && port=7422 || port=7423
-  curl --silent --fail --max-time 2 "http://$(address_of "$container"):$port/metrics" | grep -q '^toolwave_' \
+  curl --silent --fail --max-time 2 "http://$(address_of "$container"):$port/metrics" | grep -c '^toolwave_' >/dev/null \
     || fail "$container: no metrics on port $port"
   below "$container: resident memory" "$(status_of "$container" VmRSS)" 20000 kB
 done
