@@ -197,6 +197,13 @@ impl Executor {
             });
         };
         self.executed += 1;
+        tracing::debug!(
+            execution_id = dispatch.execution_id,
+            call_id = dispatch.call_id,
+            attempt = attempt.attempt,
+            tool = dispatch.tool_name,
+            "attempt begins"
+        );
         let mut running = Running::begin(attempt, &dispatch, &hosted);
         let call = CallIdentity {
             execution_id: dispatch.execution_id,

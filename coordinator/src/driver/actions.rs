@@ -356,10 +356,11 @@ impl Driver {
 
     /// A report that changed nothing; a result that came with it goes.
     fn late(&mut self, key: AttemptKey, session: SessionKey) {
-        self.late_reports += 1;
         self.counting.late();
-        tracing::debug!(attempt = %key, session = session.0, total = self.late_reports, "late report");
-        let reporter = self.directory.session(session).map(|session| session.worker);
+        let entry = self.directory.session(session);
+        let worker = entry.as_ref().map_or("", |session| &session.name);
+        tracing::debug!(attempt = %key, session = session.0, worker, "late report");
+        let reporter = entry.map(|session| session.worker);
         if let Some(attempt) = self.executions.attempt(key)
             && Some(attempt.worker) == reporter
         {

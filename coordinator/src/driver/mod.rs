@@ -14,6 +14,7 @@ mod observing;
 mod requests;
 pub(crate) mod resolving;
 mod sessions;
+mod telling;
 mod tenants;
 mod tools;
 
@@ -92,7 +93,6 @@ pub(crate) struct Driver {
     audit: Audit,
     /// For the audit; empty between rounds.
     records: Vec<Record>,
-    late_reports: u64,
     counting: Counting,
     /// No timer fires before this: see [`CATCH_UP`].
     catches_up_until: Time,
@@ -143,7 +143,6 @@ impl Driver {
             admission: Admission::default(),
             audit,
             records: Vec::new(),
-            late_reports: 0,
             counting: Counting::new(Arc::new(Numbers::new())),
             catches_up_until: Time::ZERO,
             stopping: false,

@@ -12,14 +12,16 @@ impl Driver {
     /// The execution was accepted; it can be looked up.
     pub(super) fn observe_accepted(&mut self, execution: ExecutionKey) {
         self.count_accepted(execution);
+        self.tell_accepted(execution);
     }
 
     /// It was refused by the scheduler, and is about to go.
     pub(super) fn observe_refused(&mut self, _execution: ExecutionKey, _refusal: Refusal) {}
 
     /// The attempt is on its way to the worker of this session.
-    pub(super) fn observe_dispatched(&mut self, _session: SessionKey, attempt: AttemptKey) {
+    pub(super) fn observe_dispatched(&mut self, session: SessionKey, attempt: AttemptKey) {
         self.count_dispatched(attempt);
+        self.tell_dispatched(session, attempt);
     }
 
     /// The worker said that it began.
@@ -30,10 +32,11 @@ impl Driver {
     /// The attempt failed and another follows after the backoff.
     pub(super) fn observe_retried(
         &mut self,
-        _attempt: AttemptKey,
-        _failure: AttemptFailure,
-        _backoff: Duration,
+        attempt: AttemptKey,
+        failure: AttemptFailure,
+        backoff: Duration,
     ) {
+        self.tell_retried(attempt, failure, backoff);
     }
 
     /// A call ended, whose parameters were so large. Its execution can be looked up.
@@ -44,11 +47,13 @@ impl Driver {
         _parameter_bytes: u64,
     ) {
         self.count_ended(execution, ended);
+        self.tell_ended(execution, ended);
     }
 
     /// All its calls have ended; it is about to go.
     pub(super) fn observe_finished(&mut self, execution: ExecutionKey, duration: Duration) {
         self.count_finished(execution, duration);
+        self.tell_finished(execution, duration);
     }
 
     /// A worker opened a session.

@@ -113,3 +113,28 @@ impl Metrics {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Config,
+        audit::Audit,
+        parts::{Chance, assemble},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scrape_is_answered_although_the_driver_does_not_answer_and_readiness_says_when_it_is_gone() {
+        let parts = assemble(&Config::embedded(), Chance::draw(), Audit::default());
+        let (handle, metrics) = (parts.handle.clone(), parts.handle.metrics().clone());
+        assert_eq!(metrics.failing(&handle), ["starting"]);
+        metrics.numbers().serving.set(1);
+        assert!(metrics.failing(&handle).is_empty());
+        let page = metrics.page(&handle).await;
+        assert!(page.contains("\ntoolwave_driver_answering 0\n"), "{page}");
+        assert!(page.contains("\ntoolwave_executions_active 0\n"));
+        drop(parts.run);
+        assert_eq!(metrics.failing(&handle), ["driver"]);
+        metrics.numbers().draining.set(1);
+        assert_eq!(metrics.failing(&handle), ["draining", "driver"]);
+    }
+}

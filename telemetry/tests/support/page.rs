@@ -224,6 +224,10 @@ impl Scrape {
             std::fs::write(page, format!("{before}{begin}\n{}\n{end}{after}", self.table())).unwrap();
             return;
         }
+        if cfg!(not(target_os = "linux")) {
+            // There the system says less of the process.
+            return;
+        }
         let command = "UPDATE_GENERATED=1 cargo test -p toolwave-coordinator -p toolwave-worker";
         assert_eq!(table.trim(), self.table().trim(), "{}: {command}", page.display());
     }
