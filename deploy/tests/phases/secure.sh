@@ -37,12 +37,12 @@ echo "  nobody else's was"
 
 echo "renewal"
 expiry() { curl --silent --max-time 2 "http://$(address_of "$coordinator"):7422/metrics" \
-  | awk '/^toolwave_tls_certificate_not_after_timestamp_seconds\{listener="tls"\}/ { print $2 }'; }
+  | awk '/^toolwave_tls_certificate_not_after_timestamp_seconds\{listener="listen"\}/ { print $2 }'; }
 before=$(expiry)
 rm "$work/pki/coordinator.pem" "$work/pki/coordinator.key"
 "$toolwave" certs "$work/pki" --days 30 --host coordinator --host coordinator-workers >/dev/null
 certificates coordinator
-renewed() { local now; now=$(expiry); [ -n "$now" ] && [ "$now" != "$before" ]; }
+renewed() { local now; now=$(expiry); [ -n "$before" ] && [ -n "$now" ] && [ "$now" != "$before" ]; }
 until_true 30 "the renewed certificate is served" renewed
 "$toolwave" run deploy/tests/first.yaml >/dev/null 2>&1 || fail "no plan runs with the renewed certificate"
 echo "  a renewed certificate is served without a restart"

@@ -28,7 +28,7 @@ echo "at rest"
 until_true 10 "the coordinator is ready" curl --silent --fail --max-time 2 "http://$address:7422/readyz"
 for container in "$coordinator" "${workers[0]}"; do
   [ "$container" = "$coordinator" ] && port=7422 || port=7423
-  curl --silent --fail --max-time 2 "http://$(address_of "$container"):$port/metrics" | grep -q '^toolwave_' \
+  curl --silent --fail --max-time 2 "http://$(address_of "$container"):$port/metrics" | grep -c '^toolwave_' >/dev/null \
     || fail "$container: no metrics on port $port"
   below "$container: resident memory" "$(status_of "$container" VmRSS)" 20000 kB
 done
@@ -55,7 +55,7 @@ under_load "a worker killed" kill_worker
 echo "the coordinator that goes and comes"
 "$toolwave" run deploy/tests/load.yaml >"$work/last.txt" 2>&1 &
 running=$!
-in_flight() { ! "$toolwave" workers --output json | grep -q '"in_flight": *0' ; }
+in_flight() { "$toolwave" workers --output json | grep -c '"in_flight": *[1-9]'; }
 until_true 10 "the execution is in flight" in_flight
 stop "$coordinator" 60
 wait "$running" || fail "an execution in flight was not finished by the drain: $(cat "$work/last.txt")"

@@ -21,28 +21,31 @@ pub struct Place {
     pub ports: Vec<(String, u16)>,
 }
 
-/// Whether a connection from one pod to another's port (of TCP, unless `protocol` says) gets through.
-#[must_use]
-pub fn passes(overlay: &Overlay, from: &Place, to: &Place, port: u16, protocol: &str) -> bool {
-    let leaves = direction(overlay, from, to, "egress", "Egress", port, to, protocol);
-    let enters = direction(overlay, to, from, "ingress", "Ingress", port, to, protocol);
-    leaves && enters
+/// A port of a pod that somebody connects to.
+struct Target<'a> {
+    pod: &'a Place,
+    port: u16,
+    protocol: &'a str,
 }
 
-#[allow(
-    clippy::too_many_arguments,
-    reason = "one connection, seen from one of its ends"
-)]
-fn direction(
-    overlay: &Overlay,
-    here: &Place,
-    other: &Place,
-    rules: &str,
-    kind: &str,
-    port: u16,
-    to: &Place,
-    protocol: &str,
-) -> bool {
+/// Whether a connection from one pod to another's port gets through; `protocol` is `TCP` or `UDP`.
+#[must_use]
+pub fn passes(overlay: &Overlay, from: &Place, to: &Place, port: u16, protocol: &str) -> bool {
+    let target = Target {
+        pod: to,
+        port,
+        protocol,
+    };
+    open(overlay, "Egress", from, to, &target) && open(overlay, "Ingress", to, from, &target)
+}
+
+/// Whether the policies of one end let it through.
+fn open(overlay: &Overlay, kind: &str, here: &Place, other: &Place, target: &Target<'_>) -> bool {
+    let (rules, peers) = if kind == "Egress" {
+        ("egress", "to")
+    } else {
+        ("ingress", "from")
+    };
     let mut selected = overlay
         .of_kind("NetworkPolicy")
         .filter(|policy| is_of(policy, kind) && selects(policy, here))
@@ -51,12 +54,11 @@ fn direction(
         return true;
     }
     selected.any(|policy| {
+        let home = policy.0.text("metadata.namespace");
         policy.0.at("spec").list(rules).iter().any(|rule| {
-            let peers = rule.list(if rules == "egress" { "to" } else { "from" });
-            let ports = rule.list("ports");
-            let home = policy.0.text("metadata.namespace");
+            let (peers, ports) = (rule.list(peers), rule.list("ports"));
             (peers.is_empty() || peers.iter().any(|peer| is_peer(peer, home, other)))
-                && (ports.is_empty() || ports.iter().any(|listed| is_port(listed, to, port, protocol)))
+                && (ports.is_empty() || ports.iter().any(|listed| is_port(listed, target)))
         })
     })
 }
@@ -91,15 +93,19 @@ fn is_peer(peer: &Value, home: &str, place: &Place) -> bool {
     in_namespace && has_labels(&place.labels, peer.at("podSelector.matchLabels"))
 }
 
-fn is_port(listed: &Value, to: &Place, port: u16, protocol: &str) -> bool {
-    let same = match listed.at("port") {
-        Value::String(name) => to
+fn is_port(listed: &Value, target: &Target<'_>) -> bool {
+    let named = |name: &str| {
+        target
+            .pod
             .ports
             .iter()
-            .any(|(other, number)| other == name && *number == port),
+            .any(|(other, number)| other == name && *number == target.port)
+    };
+    let same = match listed.at("port") {
+        Value::String(name) => named(name),
         Value::Null => true,
-        number => number.as_u64() == Some(port.into()),
+        number => number.as_u64() == Some(target.port.into()),
     };
     let of = listed.text("protocol");
-    same && (if of.is_empty() { "TCP" } else { of }) == protocol
+    same && (if of.is_empty() { "TCP" } else { of }) == target.protocol
 }

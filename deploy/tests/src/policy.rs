@@ -24,6 +24,7 @@ pub(crate) fn check(overlay: &Overlay, found: &mut Vec<Problem>) {
             mounts(container, &mut tell);
             if !overlay.name.starts_with(PODMAN) {
                 probes(container, &mut tell);
+                lingers(container, &mut tell);
             }
         }
         if !overlay.name.starts_with(PODMAN) {
@@ -203,6 +204,14 @@ fn probes(container: &Value, tell: &mut impl FnMut(String)) {
         if !path.is_empty() && asked.text("path") != path {
             tell(format!("{probe} asks `{}`; expected {path}", asked.text("path")));
         }
+    }
+}
+
+/// Whoever is behind a Service goes on for as long as others may still send.
+fn lingers(container: &Value, tell: &mut impl FnMut(String)) {
+    let sleeps = container.number("lifecycle.preStop.sleep.seconds");
+    if has_port(container, &Value::from("clients")) && sleeps.is_none_or(|seconds| seconds < 5) {
+        tell("stops before clients have learned that it goes; expected a preStop sleep of 5 s".into());
     }
 }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs};
 use serde_json::{Value, json};
 use toolwave_coordinator::Config;
 use toolwave_deploy_tests::{
-    Look, OVERLAYS, Overlay, deploy,
+    Look, Manifest, OVERLAYS, Overlay, deploy,
     network::{Place, passes},
     problems,
 };
@@ -258,6 +258,52 @@ fn the_network_lets_through_what_is_listed_here_and_nothing_else() {
             "{name}: a tool's way out is its pool's to open"
         );
     }
+}
+
+#[test]
+fn a_policy_that_opens_too_much_is_seen_and_one_of_another_namespace_opens_nothing() {
+    let stranger = place("toolwave", json!({}), json!({"app": "stranger"}));
+    let outside = place("other", json!({}), json!({}));
+    let opened = |namespace: &str, rule: Value| {
+        let mut overlay = read("standalone");
+        let policy = json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "wide", "namespace": namespace},
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [rule], "egress": [{}]},
+        });
+        overlay.manifests.push(Manifest(policy));
+        let coordinator = pod_of(&overlay, "coordinator");
+        [&stranger, &outside].map(|from| passes(&overlay, from, &coordinator, 7421, "TCP"))
+    };
+    assert_eq!(opened("toolwave", json!({})), [true, true]);
+    assert_eq!(
+        opened("toolwave", json!({"from": [{"podSelector": {}}]})),
+        [true, false]
+    );
+    assert_eq!(
+        opened(
+            "toolwave",
+            json!({"from": [{"namespaceSelector": {}}], "ports": [{"port": 7420}]})
+        ),
+        [false, false]
+    );
+    assert_eq!(
+        opened(
+            "toolwave",
+            json!({"ports": [{"port": "workers", "protocol": "UDP"}]})
+        ),
+        [false, false]
+    );
+    assert_eq!(opened("other", json!({})), [false, false]);
+    let mut open = read("standalone");
+    open.manifests
+        .retain(|manifest| manifest.kind() != "NetworkPolicy");
+    let coordinator = pod_of(&open, "coordinator");
+    assert!(
+        passes(&open, &outside, &coordinator, 7421, "TCP"),
+        "without policies all pass"
+    );
 }
 
 fn rules() -> Vec<Value> {

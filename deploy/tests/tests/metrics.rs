@@ -5,7 +5,7 @@
 #[path = "../../../telemetry/tests/support/page.rs"]
 mod page;
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use page::get;
 use serde_json::Value;
@@ -25,12 +25,15 @@ async fn live() -> String {
         .unwrap();
     let handle = worker.handle();
     let running = tokio::spawn(worker.run());
-    let port = loop {
-        match handle.admin_address() {
-            Some(port) => break port,
-            None => tokio::task::yield_now().await,
+    let port = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            match handle.admin_address() {
+                Some(port) => break port,
+                None => tokio::task::yield_now().await,
+            }
         }
-    };
+    });
+    let port = port.await.expect("the worker opens its port");
     let of_worker = get(port, "/metrics").await.1;
     let of_coordinator = get(coordinator.admin_address().unwrap(), "/metrics").await.1;
     running.abort();

@@ -146,6 +146,13 @@ pub(crate) fn rules() -> Vec<Fault> {
             "expected /livez",
         ),
         fault(
+            "an end at once",
+            "standalone",
+            COORDINATOR,
+            ("/spec/template/spec/containers/0/lifecycle", None),
+            "stops before clients have learned",
+        ),
+        fault(
             "less time than the drain",
             "standalone",
             COORDINATOR,
