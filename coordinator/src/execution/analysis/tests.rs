@@ -152,6 +152,20 @@ fn one_more_slot_saves_what_the_last_call_waited() {
     assert_eq!(time(found.lower_bound), 100);
 }
 
+/// Of docs/slow.md.
+#[test]
+fn the_example_of_the_documentation_is_what_is_computed() {
+    let edges: Vec<Edge> = (0..6).map(|search| edge(search, 6)).collect();
+    let shape = shape(7, &edges, Schedule::Pipelined);
+    let (course, duration) = played(&shape, &[100, 100, 100, 100, 100, 100, 300], 2);
+    assert_eq!(duration, 600);
+    let found = course.analysis(&shape, "");
+    assert_eq!(found.critical_path, [5, 6]);
+    assert_eq!(time(found.critical_path_execution), 400);
+    assert_eq!((time(found.lower_bound), found.peak_in_flight), (400, 2));
+    assert_eq!(time(found.saved_by_one_more_slot), 100);
+}
+
 #[test]
 fn under_barrier_waves_each_wave_waits_for_the_slowest_of_the_one_before() {
     let shape = shape(4, &[edge(0, 2), edge(1, 3)], Schedule::Barrier);
