@@ -327,3 +327,6 @@ fn since_1970(at: SystemTime) -> u64 {
 fn wire(nanos: u64) -> prost_types::Duration {
     to_duration(Duration::from_nanos(nanos))
 }
+
+#[cfg(test)]
+mod tests;

@@ -196,3 +196,6 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

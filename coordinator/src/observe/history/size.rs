@@ -82,5 +82,7 @@ pub(super) fn shape(shape: &Shape) -> u64 {
             size_of::<ShapeCall>() + call.id.len() + COUNTS + ALLOCATION + name
         })
         .sum();
-    (size_of::<Shape>() + COUNTS + ALLOCATION + calls) as u64 + shape.plan.heap_bytes() as u64
+    // Of the shape itself, its calls, and the four lists of its plan.
+    let around = size_of::<Shape>() + COUNTS + 6 * ALLOCATION;
+    (around + calls + shape.plan.heap_bytes()) as u64
 }
