@@ -180,6 +180,10 @@ async fn an_execution_that_runs_is_listed_drawn_and_cancelled_by_the_beginning_o
     }
     let top = cluster.run(&["top", "--once"]).await.stdout;
     assert!(top.contains("1 running") && top.contains(&id), "{top}");
+    let limits = cluster.json(&["limits"]).await;
+    let mut limits = limits.as_array().unwrap().iter();
+    let slots = limits.find(|limit| limit["setting"] == "slots").unwrap();
+    assert_eq!((&slots["in_use"], &slots["limit"]), (&json!(1.0), &json!(3.0)));
     let cancelled = cluster.json(&["cancel", &id[..6]]).await;
     assert_eq!(cancelled, json!({"execution_id": id, "already_ended": false}));
     let finished = tokio::task::spawn_blocking(move || running.finish())
