@@ -124,5 +124,6 @@ fn terms(config: &Config) -> SessionTerms {
         max_result: config.max_result_bytes,
         max_slots: config.max_slots_per_worker,
         max_tools: config.max_tools_per_worker,
+        peers: config.peers.clone().into(),
     }
 }

@@ -8,6 +8,7 @@ mod attempt;
 mod catalogue;
 mod client;
 mod convert;
+mod coordinators;
 pub mod error;
 mod executor;
 mod health;
@@ -16,12 +17,15 @@ mod outbox;
 mod running;
 mod service;
 mod session;
+mod shares;
+mod slots;
+mod tie;
 pub mod tools;
 mod unacknowledged;
 pub mod worker;
 
 pub use error::{BuildError, RunError};
-pub use toolwave_link::{Tls, TlsPart, TlsProblem};
+pub use toolwave_link::{Resolver, Tls, TlsPart, TlsProblem};
 pub use toolwave_tool::{
     BlockingTool, CallContext, CallIdentity, Declaration, Effect, FunctionTool, Output, Parameters, Progress,
     Rate, RetryPolicy, Safety, SharedTool, Stopping, Tool, ToolError,

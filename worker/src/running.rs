@@ -14,6 +14,7 @@ use crate::{
     attempt::{self, Performed, StopReason},
     catalogue::Hosted,
     convert,
+    slots::Taken,
     unacknowledged::{End, Ended},
 };
 
@@ -35,11 +36,13 @@ pub(crate) struct Running {
     pub(crate) task: Option<AbortHandle>,
     /// Its coordinator is gone: it keeps its slot until it has stopped, and nobody is told.
     pub(crate) orphaned: bool,
+    /// Given back when it has ended.
+    _slot: Taken,
 }
 
 impl Running {
     /// It starts now.
-    pub(crate) fn begin(attempt: AttemptRef, dispatch: &v1::Dispatch, hosted: &Hosted) -> Self {
+    pub(crate) fn begin(attempt: AttemptRef, dispatch: &v1::Dispatch, hosted: &Hosted, slot: Taken) -> Self {
         Self {
             attempt,
             started: Instant::now(),
@@ -51,6 +54,7 @@ impl Running {
             cancelled: CancellationToken::new(),
             task: None,
             orphaned: false,
+            _slot: slot,
         }
     }
 

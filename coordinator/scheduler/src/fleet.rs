@@ -210,6 +210,17 @@ pub(crate) fn tools_changed(cluster: &mut Cluster, now: Time, session: SessionKe
     settle_worker(cluster, now, key);
 }
 
+/// The worker of a session divides its slots otherwise. What runs there keeps what it has taken.
+pub(crate) fn slots_changed(cluster: &mut Cluster, now: Time, session: SessionKey, slots: u32) {
+    let Some(&key) = cluster.sessions.get(&session) else {
+        return;
+    };
+    if let Some(worker) = cluster.workers.get_mut(&key) {
+        worker.slots = slots;
+        settle_worker(cluster, now, key);
+    }
+}
+
 /// Moves a worker into the pool of its new tools.
 fn change_tools(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<ToolKey>) {
     let Some(worker) = cluster.workers.get(&key) else {

@@ -116,6 +116,12 @@ impl Shadow {
                     worker.spec.tools.clone_from(tools);
                 }
             }
+            Event::WorkerSlots { session, slots } => {
+                if let Some(worker) = self.attached(*session) {
+                    worker.heard = now;
+                    worker.spec.slots = *slots;
+                }
+            }
             Event::WorkerDraining { worker, draining } => {
                 if let Some(worker) = self.workers.get_mut(worker) {
                     worker.spec.draining = *draining;
