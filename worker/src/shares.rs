@@ -48,7 +48,10 @@ enum Stage {
     /// Not tried yet: expected to open.
     #[default]
     New,
-    Opening,
+    Opening {
+        /// It was new.
+        first: bool,
+    },
     /// A session is open; of two coordinators the one of the lower rank has what does not divide evenly. The rank
     /// differs from worker to worker.
     Open {
@@ -81,9 +84,10 @@ impl Shares {
     /// It is about to register: with so many slots. They are its own until it opens or closes.
     pub(crate) fn opening(&mut self, key: TieKey) -> u32 {
         if let Some(tie) = self.ties.get_mut(&key) {
-            tie.stage = Stage::Opening;
+            let first = tie.stage == Stage::New;
+            tie.stage = Stage::Opening { first };
         }
-        let expected = self.ties.values().filter(|tie| !matches!(tie.stage, Stage::Away { .. }));
+        let expected = self.ties.iter().filter(|(other, tie)| **other == key || tie.is_expected());
         let share = self.slots / u32::try_from(expected.count()).unwrap_or(u32::MAX).max(1);
         let free = self.free();
         let Some(tie) = self.ties.get_mut(&key) else {
@@ -112,7 +116,7 @@ impl Shares {
         let lost = match tie.stage {
             Stage::Open { .. } => Some(now),
             Stage::Away { lost } => lost,
-            Stage::New | Stage::Opening => None,
+            Stage::New | Stage::Opening { .. } => None,
         };
         tie.stage = Stage::Away { lost };
         tie.held = tie.taken;
@@ -167,7 +171,7 @@ impl Shares {
         let connected = others.filter(|(_, tie)| match tie.stage {
             Stage::Open { .. } => true,
             Stage::Away { lost } => lost.is_some_and(|lost| now < lost + AWAITED),
-            Stage::New | Stage::Opening => false,
+            Stage::New | Stage::Opening { .. } => false,
         });
         connected.map(|(_, tie)| tie.coordinator.clone()).collect()
     }
@@ -184,21 +188,21 @@ impl Shares {
         self.slots.saturating_sub(held)
     }
 
-    /// Brings what is held and what is to be told as near to even shares as can be now.
+    /// Brings what those that are open hold and what is to be told as near to even shares as can be now.
     fn divide(&mut self) {
         let targets = self.targets();
         for tie in self.ties.values_mut() {
             tie.settle();
         }
         for (key, target) in &targets {
-            if let Some(tie) = self.ties.get_mut(key).filter(|tie| tie.told > *target) {
+            if let Some(tie) = self.ties.get_mut(key).filter(|tie| tie.is_open() && tie.told > *target) {
                 tie.told = *target;
                 (tie.heard, tie.news) = (false, true);
             }
         }
         let mut free = self.free();
         for (key, target) in targets {
-            if let Some(tie) = self.ties.get_mut(&key).filter(|tie| tie.told < target) {
+            if let Some(tie) = self.ties.get_mut(&key).filter(|tie| tie.is_open() && tie.told < target) {
                 let grown = target.saturating_sub(tie.held).min(free);
                 free -= grown;
                 tie.held += grown;
@@ -211,28 +215,44 @@ impl Shares {
         }
     }
 
-    /// Even shares of all slots; what does not divide goes to the lower ranks.
+    /// Even shares of all slots, also for those that have not been tried yet; what does not divide goes to the lower
+    /// ranks.
     fn targets(&self) -> Vec<(TieKey, u32)> {
-        let open = |(key, tie): (&TieKey, &Tie)| match tie.stage {
-            Stage::Open { rank } => Some((rank, *key)),
-            Stage::New | Stage::Opening | Stage::Away { .. } => None,
+        let ranked = |(key, tie): (&TieKey, &Tie)| match tie.stage {
+            Stage::Open { rank } => (rank, *key),
+            Stage::New | Stage::Opening { .. } | Stage::Away { .. } => (u64::MAX, *key),
         };
-        let mut open: Vec<(u64, TieKey)> = self.ties.iter().filter_map(open).collect();
-        open.sort_unstable();
-        let count = u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
+        let expected = self.ties.iter().filter(|(_, tie)| tie.is_expected());
+        let mut expected: Vec<(u64, TieKey)> = expected.map(ranked).collect();
+        expected.sort_unstable();
+        let count = u32::try_from(expected.len()).unwrap_or(u32::MAX).max(1);
         let (share, rest) = (self.slots / count, self.slots % count);
         let of = |(at, (_, key)): (u32, (u64, TieKey))| (key, share + u32::from(at < rest));
-        (0..).zip(open).map(of).collect()
+        (0..).zip(expected).map(of).collect()
     }
 }
 
 impl Tie {
+    fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open { .. })
+    }
+
+    /// It has a share, or is about to have one for the first time: one that failed before gets what is free, and its
+    /// share when it has opened.
+    fn is_expected(&self) -> bool {
+        match self.stage {
+            Stage::New | Stage::Open { .. } => true,
+            Stage::Opening { first } => first,
+            Stage::Away { .. } => false,
+        }
+    }
+
     /// It holds what its coordinator was told, or what it holds is not to be given back yet.
     fn settled(&self) -> bool {
         match self.stage {
             Stage::Away { .. } => self.held == self.taken,
             Stage::Open { .. } => self.held == self.told,
-            Stage::New | Stage::Opening => true,
+            Stage::New | Stage::Opening { .. } => true,
         }
     }
 
@@ -240,7 +260,7 @@ impl Tie {
         match self.stage {
             Stage::Away { .. } => self.held = self.taken,
             Stage::Open { .. } if self.heard => self.held = self.held.min(self.told.max(self.taken)),
-            Stage::New | Stage::Opening | Stage::Open { .. } => {}
+            Stage::New | Stage::Opening { .. } | Stage::Open { .. } => {}
         }
     }
 }

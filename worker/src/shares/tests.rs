@@ -33,7 +33,7 @@ fn check(shares: &Shares) {
     }
 }
 
-/// Coordinators come, go, dispatch all that they believe they may, and hear late; one of them never hears.
+/// Coordinators come, go, dispatch all that they believe they may, and hear late; one of them does not heed it.
 #[test]
 fn never_more_attempts_than_slots_run_in_any_order_of_events() {
     let mut refused = 0;
@@ -64,8 +64,11 @@ fn never_more_attempts_than_slots_run_in_any_order_of_events() {
                     shares.closed(key, now);
                     (far.open, far.way) = (false, Vec::new());
                 }
-                2 | 3 if far.open && deaf != Some(key) && !far.way.is_empty() => {
-                    far.slots = far.way.remove(0);
+                2 | 3 if far.open && !far.way.is_empty() => {
+                    let told = far.way.remove(0);
+                    if deaf != Some(key) {
+                        far.slots = told;
+                    }
                     if far.way.is_empty() {
                         shares.heard(key);
                     }
@@ -97,6 +100,8 @@ fn never_more_attempts_than_slots_run_in_any_order_of_events() {
 
 /// Once all is heard and nothing runs, every slot is given out, evenly.
 fn settles(shares: &mut Shares, fars: &mut BTreeMap<TieKey, Far>, deaf: Option<TieKey>, seed: u64) {
+    // those that were never tried are found to be away
+    fars.iter().filter(|(_, far)| !far.open).for_each(|(key, _)| shares.closed(*key, Instant::now()));
     for _ in 0..20 {
         for (key, far) in &mut *fars {
             while far.running > 0 {
@@ -115,7 +120,7 @@ fn settles(shares: &mut Shares, fars: &mut BTreeMap<TieKey, Far>, deaf: Option<T
     assert_eq!(targets.len(), open.len());
     for (key, far) in open {
         assert_eq!(shares.held(*key), targets[key], "seed {seed} {deaf:?}: {shares:?}");
-        assert_eq!(far.slots, targets[key], "seed {seed}");
+        assert!(deaf == Some(*key) || far.slots == targets[key], "seed {seed}: {shares:?}");
     }
 }
 
