@@ -240,11 +240,15 @@ impl ClientError {
     }
 }
 
-/// HTTP/2's proof that the server has done nothing for a request: it refused the stream, or closed the connection in
-/// order and named an earlier stream as the last that it takes.
+/// Proof that the server has done nothing for a request: it was never sent, the server refused its stream, or closed the
+/// connection in order and named an earlier stream as the last that it takes.
 fn was_not_taken(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
+        // of HTTP/2: it waited for its turn on a connection that has ended
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
         if let Some(error) = error.downcast_ref::<h2::Error>() {
             return error.is_remote()
                 && match error.reason() {

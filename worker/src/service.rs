@@ -27,7 +27,7 @@ use crate::{
     worker::{Settings, Status},
 };
 
-use ending::{Drain, UNWANTED_PATIENCE};
+use ending::{Drain, RESULTS_KEPT, UNWANTED_PATIENCE};
 
 mod ending;
 
@@ -60,6 +60,8 @@ pub(crate) struct Service {
     /// The address is still one of a coordinator.
     wanted: watch::Receiver<bool>,
     unwanted_since: Option<Instant>,
+    /// When the last session ended.
+    lost_at: Option<Instant>,
     /// Another address leads to the same coordinator.
     parked: bool,
     attempts: Attempts,
@@ -106,6 +108,7 @@ impl Service {
             news,
             wanted,
             unwanted_since: None,
+            lost_at: None,
             parked: false,
             attempts: Attempts {
                 executor,
@@ -197,7 +200,12 @@ impl Service {
         }
         match self.drain {
             Drain::No => due,
-            Drain::Finishing(deadline) | Drain::Cutting(deadline) => due.min(deadline),
+            Drain::Finishing(deadline) => {
+                let kept = self.lost_at.map(|at| at + RESULTS_KEPT);
+                let kept = kept.filter(|at| *at > Instant::now());
+                due.min(deadline).min(kept.unwrap_or(deadline))
+            }
+            Drain::Cutting(deadline) => due.min(deadline),
         }
     }
 
@@ -292,6 +300,7 @@ impl Service {
         self.refusal_told = None;
         self.absence_told = false;
         self.tie = Tie::Open(session);
+        self.lost_at = None;
         self.shared.status.send_modify(|status| status.coordinators += 1);
         self.on_shares(false);
         self.on_frame(first);
@@ -339,7 +348,7 @@ impl Service {
         let asked = asked.unwrap_or_default().mul_f64(0.8 + 0.4 * fastrand::f64());
         self.parked = matches!(error, SessionError::AlreadyConnected);
         let wait = match self.parked {
-            true => ALIAS_WAIT.mul_f64(0.8 + 0.4 * fastrand::f64()),
+            true => self.alias_wait(),
             false => self.backoff.next_wait() + asked,
         };
         let was_open = self.tie.is_open();
@@ -351,10 +360,19 @@ impl Service {
         self.tie = Tie::Waiting(Instant::now() + wait);
     }
 
+    /// Until another address of a coordinator is tried again: soon after a session that was lost is awaited no more.
+    fn alias_wait(&self) -> Duration {
+        let now = Instant::now();
+        let awaited = self.attempts.executor.share.awaited_besides().filter(|until| *until > now);
+        let wait = awaited.map_or(ALIAS_WAIT, |until| until - now + ALIAS_CHECK);
+        wait.mul_f64(1.0 + 0.2 * fastrand::f64())
+    }
+
     /// There is no session, or none came about.
     fn closed(&mut self, was_open: bool) {
         self.attempts.executor.share.closed(was_open);
         if was_open {
+            self.lost_at = Some(Instant::now());
             self.shared.told.forget(self.key);
             self.shared.status.send_modify(|status| status.coordinators -= 1);
         }

@@ -176,6 +176,16 @@ impl Shares {
         connected.map(|(_, tie)| tie.coordinator.clone()).collect()
     }
 
+    /// Until when another tie is awaited that has lost its session.
+    pub(crate) fn awaited_besides(&self, key: TieKey) -> Option<Instant> {
+        let others = self.ties.iter().filter(|(other, _)| **other != key);
+        let lost = others.filter_map(|(_, tie)| match tie.stage {
+            Stage::Away { lost } => lost,
+            Stage::New | Stage::Opening { .. } | Stage::Open { .. } => None,
+        });
+        lost.max().map(|lost| lost + AWAITED)
+    }
+
     /// Another tie has a session with this coordinator.
     pub(crate) fn is_open_besides(&self, key: TieKey, coordinator: &str) -> bool {
         let mut others = self.ties.iter().filter(|(other, _)| **other != key);

@@ -93,6 +93,11 @@ impl Share {
         self.slots.shares().is_open_besides(self.key, coordinator)
     }
 
+    /// Until when another tie is awaited that has lost its session.
+    pub(crate) fn awaited_besides(&self) -> Option<Instant> {
+        self.slots.shares().awaited_besides(self.key)
+    }
+
     pub(crate) fn opened(&self, coordinator: &str) {
         let mut hasher = DefaultHasher::new();
         (self.slots.0.seed, coordinator).hash(&mut hasher);

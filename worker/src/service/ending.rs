@@ -11,6 +11,8 @@ use crate::tie::Tie;
 const CUT_GRACE: Duration = Duration::from_secs(2);
 /// For the coordinator to close the stream after goodbye.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// For how long after its session a worker that ends keeps results for a coordinator that may come back: its lease.
+pub(super) const RESULTS_KEPT: Duration = Duration::from_secs(10);
 /// An address that is named no more is dialled so long for what it has here, then that is given up.
 pub(super) const UNWANTED_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -70,12 +72,19 @@ impl Service {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        let ended = self.attempts.executor.is_idle() && self.attempts.results.is_empty();
+        let idle = self.attempts.executor.is_idle();
+        let ended = idle && self.attempts.results.is_empty();
         match self.drain {
             Drain::No => ended && self.unwanted_since.is_some(),
-            Drain::Finishing(_) => ended,
+            // a coordinator that has not come back for so long has given up what it would hear
+            Drain::Finishing(_) => ended || (idle && self.lost_for(RESULTS_KEPT)),
             Drain::Cutting(deadline) => ended || deadline <= Instant::now(),
         }
+    }
+
+    /// The last session ended so long ago.
+    fn lost_for(&self, time: Duration) -> bool {
+        self.lost_at.is_some_and(|at| at + time <= Instant::now())
     }
 
     pub(super) async fn leave(mut self) {

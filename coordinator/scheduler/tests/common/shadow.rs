@@ -359,7 +359,12 @@ impl Shadow {
             }
             SessionEnd::Goodbye => {
                 self.expected.forgotten = Some(key);
-                self.forget(key);
+                let taken = self.workers.remove(&key).map(|worker| worker.taken);
+                for (attempt, taken) in taken.unwrap_or_default() {
+                    // one that showed a sign and was not reported is lost; the others crossed the goodbye
+                    let ending = if taken.sequence > 0 { Ending::NotRead } else { Ending::Lost };
+                    self.end_attempt(attempt, ending);
+                }
             }
         }
     }
