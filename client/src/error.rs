@@ -246,7 +246,10 @@ fn was_not_taken(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         // of HTTP/2: it waited for its turn on a connection that has ended
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_canceled)
+        {
             return true;
         }
         if let Some(error) = error.downcast_ref::<h2::Error>() {

@@ -35,7 +35,12 @@ pub(crate) struct Arguments {
     pub(crate) check_config: bool,
 
     /// Where coordinators listen: every address of each host; may be repeated [default: http://127.0.0.1:7420]
-    #[arg(long, value_name = "URL", env = "TOOLWAVE_WORKER_COORDINATOR", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TOOLWAVE_WORKER_COORDINATOR",
+        value_delimiter = ','
+    )]
     coordinator: Vec<String>,
 
     /// The CA of an https coordinator, in a PEM file; no other is trusted then [default: the system's]

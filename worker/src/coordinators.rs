@@ -158,7 +158,9 @@ impl Coordinators {
 
     /// There are names whose addresses may change.
     fn changes(&self) -> bool {
-        self.names().iter().any(|name| name.host.parse::<std::net::IpAddr>().is_err())
+        self.names()
+            .iter()
+            .any(|name| name.host.parse::<std::net::IpAddr>().is_err())
     }
 
     /// Those that were given, then those that were told, each once.
@@ -175,7 +177,11 @@ impl Coordinators {
             let Some(teller) = self.ties.values().find(|tie| tie.key == *by) else {
                 continue;
             };
-            names.extend(addresses.iter().filter_map(|address| self.told_name(address, teller.link)));
+            names.extend(
+                addresses
+                    .iter()
+                    .filter_map(|address| self.told_name(address, teller.link)),
+            );
         }
         let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert((name.host.clone(), name.port)));
@@ -243,11 +249,17 @@ impl Coordinators {
         let beyond = wanted.len().saturating_sub(MOST);
         wanted.truncate(MOST);
         if beyond > 0 && !std::mem::replace(&mut self.beyond_told, true) {
-            tracing::warn!(limit = MOST, beyond, "more coordinators than a worker connects to");
+            tracing::warn!(
+                limit = MOST,
+                beyond,
+                "more coordinators than a worker connects to"
+            );
         }
         for (target, entry) in &self.ties {
             let still = wanted.iter().any(|(wanted, _)| wanted == target);
-            entry.wanted.send_if_modified(|wanted| std::mem::replace(wanted, still) != still);
+            entry
+                .wanted
+                .send_if_modified(|wanted| std::mem::replace(wanted, still) != still);
         }
         for (target, link) in wanted {
             if !self.ties.contains_key(&target) {

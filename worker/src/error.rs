@@ -105,9 +105,12 @@ impl SessionError {
                 code,
                 Code::Unauthenticated | Code::PermissionDenied | Code::AlreadyExists
             ),
-            Self::NoAnswer(_) | Self::Broken(_) | Self::Ended | Self::Protocol(_) | Self::AlreadyConnected | Self::Silent(_) => {
-                false
-            }
+            Self::NoAnswer(_)
+            | Self::Broken(_)
+            | Self::Ended
+            | Self::Protocol(_)
+            | Self::AlreadyConnected
+            | Self::Silent(_) => false,
         }
     }
 }

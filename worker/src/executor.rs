@@ -131,7 +131,8 @@ impl Executor {
         if !arriving.add(chunk)? {
             return Ok(Accepted::Arriving);
         }
-        let Some((dispatch, parameters, slot)) = self.arriving.remove(&attempt).map(Arriving::complete) else {
+        let Some((dispatch, parameters, slot)) = self.arriving.remove(&attempt).map(Arriving::complete)
+        else {
             return Ok(Accepted::Duplicate);
         };
         match self.refusal(&dispatch) {

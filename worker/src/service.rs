@@ -363,7 +363,12 @@ impl Service {
     /// Until another address of a coordinator is tried again: soon after a session that was lost is awaited no more.
     fn alias_wait(&self) -> Duration {
         let now = Instant::now();
-        let awaited = self.attempts.executor.share.awaited_besides().filter(|until| *until > now);
+        let awaited = self
+            .attempts
+            .executor
+            .share
+            .awaited_besides()
+            .filter(|until| *until > now);
         let wait = awaited.map_or(ALIAS_WAIT, |until| until - now + ALIAS_CHECK);
         wait.mul_f64(1.0 + 0.2 * fastrand::f64())
     }

@@ -54,13 +54,9 @@ enum Stage {
     },
     /// A session is open; of two coordinators the one of the lower rank has what does not divide evenly. The rank
     /// differs from worker to worker.
-    Open {
-        rank: u64,
-    },
+    Open { rank: u64 },
     /// The last try failed, or the session was lost then.
-    Away {
-        lost: Option<Instant>,
-    },
+    Away { lost: Option<Instant> },
 }
 
 impl Shares {
@@ -87,7 +83,10 @@ impl Shares {
             let first = tie.stage == Stage::New;
             tie.stage = Stage::Opening { first };
         }
-        let expected = self.ties.iter().filter(|(other, tie)| **other == key || tie.is_expected());
+        let expected = self
+            .ties
+            .iter()
+            .filter(|(other, tie)| **other == key || tie.is_expected());
         let share = self.slots / u32::try_from(expected.count()).unwrap_or(u32::MAX).max(1);
         let free = self.free();
         let Some(tie) = self.ties.get_mut(&key) else {
@@ -205,14 +204,22 @@ impl Shares {
             tie.settle();
         }
         for (key, target) in &targets {
-            if let Some(tie) = self.ties.get_mut(key).filter(|tie| tie.is_open() && tie.told > *target) {
+            if let Some(tie) = self
+                .ties
+                .get_mut(key)
+                .filter(|tie| tie.is_open() && tie.told > *target)
+            {
                 tie.told = *target;
                 (tie.heard, tie.news) = (false, true);
             }
         }
         let mut free = self.free();
         for (key, target) in targets {
-            if let Some(tie) = self.ties.get_mut(&key).filter(|tie| tie.is_open() && tie.told < target) {
+            if let Some(tie) = self
+                .ties
+                .get_mut(&key)
+                .filter(|tie| tie.is_open() && tie.told < target)
+            {
                 let grown = target.saturating_sub(tie.held).min(free);
                 free -= grown;
                 tie.held += grown;

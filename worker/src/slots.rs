@@ -138,7 +138,6 @@ impl Share {
     pub(crate) fn news(&self) -> Option<u32> {
         self.slots.shares().news(self.key)
     }
-
 }
 
 impl News {

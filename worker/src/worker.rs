@@ -384,7 +384,9 @@ impl WorkerHandle {
     /// Waits until it has a session with so many coordinators. False: it has ended first.
     pub async fn connected_to(&self, coordinators: u32) -> bool {
         let mut status = self.status.clone();
-        let connected = status.wait_for(|status| status.coordinators == coordinators).await;
+        let connected = status
+            .wait_for(|status| status.coordinators == coordinators)
+            .await;
         connected.is_ok()
     }
 

@@ -56,7 +56,9 @@ impl Resolver {
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let system = self.0.is_none();
-        f.debug_struct("Resolver").field("system", &system).finish_non_exhaustive()
+        f.debug_struct("Resolver")
+            .field("system", &system)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,13 +73,22 @@ mod tests {
             Ok(vec![address(2), address(1), address(2)])
         });
         let found = resolver.resolve("coordinators", 7421).await.unwrap();
-        assert_eq!(found, ["10.0.0.1:7421".parse().unwrap(), "10.0.0.2:7421".parse().unwrap()]);
-        assert_eq!(resolver.resolve("::1", 7).await.unwrap(), ["[::1]:7".parse().unwrap()]);
+        assert_eq!(
+            found,
+            ["10.0.0.1:7421".parse().unwrap(), "10.0.0.2:7421".parse().unwrap()]
+        );
+        assert_eq!(
+            resolver.resolve("::1", 7).await.unwrap(),
+            ["[::1]:7".parse().unwrap()]
+        );
     }
 
     #[tokio::test]
     async fn a_name_without_an_address_is_an_error() {
         let resolver = Resolver::by(|_, _| Ok(Vec::new()));
-        assert_eq!(resolver.resolve("nobody", 1).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            resolver.resolve("nobody", 1).await.unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

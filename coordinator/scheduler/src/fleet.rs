@@ -356,7 +356,10 @@ fn forget(
     cluster.dirty = true;
     for attempt in live {
         // A dispatch that crossed the goodbye: it was never read, or its end would have been reported.
-        let sent = worker.occupied.get(&attempt).is_some_and(|occupancy| occupancy.sequence > 0);
+        let sent = worker
+            .occupied
+            .get(&attempt)
+            .is_some_and(|occupancy| occupancy.sequence > 0);
         let failure = match left {
             Left::Goodbye if sent => AttemptFailure::Refused,
             Left::Goodbye | Left::Lost => AttemptFailure::WorkerLost,

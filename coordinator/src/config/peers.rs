@@ -44,11 +44,23 @@ mod tests {
     fn peers_are_addresses_with_a_port_and_at_most_ten() {
         let found = |peers: &[&str]| {
             let mut wrong = Vec::new();
-            check(&peers.iter().map(ToString::to_string).collect::<Vec<_>>(), &mut wrong);
+            check(
+                &peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                &mut wrong,
+            );
             wrong.len()
         };
         assert_eq!(found(&["http://coordinators:7421", "https://[::1]:7421/"]), 0);
-        assert_eq!(found(&["coordinators:7421", "http://a", "http://a:0", "http://u@a:1", "ftp://a:1"]), 5);
+        assert_eq!(
+            found(&[
+                "coordinators:7421",
+                "http://a",
+                "http://a:0",
+                "http://u@a:1",
+                "ftp://a:1"
+            ]),
+            5
+        );
         assert_eq!(found(&["http://a:1"; 11]), 1);
     }
 }

@@ -105,9 +105,7 @@ impl SessionFault {
             Self::IdentityMismatch { .. } | Self::ToolsNotPermitted { .. } => Code::PermissionDenied,
             Self::WorkerIdTaken => Code::AlreadyExists,
             Self::HeartbeatFlood(_) => Code::ResourceExhausted,
-            Self::Evicted(_) | Self::Replaced | Self::NotReading | Self::AlreadyConnected => {
-                Code::Aborted
-            },
+            Self::Evicted(_) | Self::Replaced | Self::NotReading | Self::AlreadyConnected => Code::Aborted,
             Self::CoordinatorGone => Code::Unavailable,
         }
     }

@@ -83,7 +83,11 @@ fn check(
     caller.may_be(&register.worker)?;
     name("register.instance_id", &register.instance_id)?;
     let here = &*terms.coordinator_id;
-    if register.connected_to.iter().any(|coordinator| coordinator == here) {
+    if register
+        .connected_to
+        .iter()
+        .any(|coordinator| coordinator == here)
+    {
         return Err(SessionFault::AlreadyConnected);
     }
     let message_bytes = if register.max_message_bytes == 0 {

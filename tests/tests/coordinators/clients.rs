@@ -15,7 +15,12 @@ use toolwave_coordinator::{Coordinator, config::Config};
 use crate::rig::{Counted, Hosted, Names, all_at_once, coordinator, coordinator_with, url, works};
 
 /// A client that has asked `first` and may ask `second`.
-async fn client_of(names: &Names, first: &Coordinator, second: &Coordinator, builder: ClientBuilder) -> Client {
+async fn client_of(
+    names: &Names,
+    first: &Coordinator,
+    second: &Coordinator,
+    builder: ClientBuilder,
+) -> Client {
     names.set(&[first.address()]);
     let client = builder.resolver(names.resolver()).connect().await.unwrap();
     names.set(&[first.address(), second.address()]);
@@ -91,7 +96,10 @@ async fn a_full_coordinator_is_left_for_another() {
 }
 
 /// Begins an execution at `a`, ends `a` without a word when it runs, and answers what the client gets.
-async fn killed_under(builder: ClientBuilder, keyed: usize) -> (Result<toolwave_client::Executed, ClientError>, u32) {
+async fn killed_under(
+    builder: ClientBuilder,
+    keyed: usize,
+) -> (Result<toolwave_client::Executed, ClientError>, u32) {
     let (a, b, _worker, counted) = two().await;
     let client = client_of(&Names::default(), &a, &b, builder).await;
     let mut request = works(300, 2);
@@ -116,7 +124,10 @@ async fn what_may_have_run_is_an_error_unless_the_caller_says_that_it_may_run_tw
     ] {
         let (executed, runs) = killed_under(builder, keyed).await;
         let error = executed.unwrap_err();
-        let uncertain = matches!(error, ClientError::ConnectionLost { .. } | ClientError::Stopped { .. });
+        let uncertain = matches!(
+            error,
+            ClientError::ConnectionLost { .. } | ClientError::Stopped { .. }
+        );
         assert!(uncertain && runs == 2, "{runs} runs: {error:?}");
     }
     for (builder, keyed) in [

@@ -7,7 +7,9 @@ use toolwave_coordinator::config::Config;
 use toolwave_tests::{PATIENCE, Proxy};
 use toolwave_worker::Worker;
 
-use crate::rig::{Counted, Hosted, Names, all_at_once, client, coordinator, coordinator_with, slots_become, works};
+use crate::rig::{
+    Counted, Hosted, Names, all_at_once, client, coordinator, coordinator_with, slots_become, works,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_follows_the_addresses_of_a_name() {
@@ -46,7 +48,10 @@ async fn a_name_that_cannot_be_looked_up_keeps_its_addresses_and_is_asked_again(
 async fn a_coordinator_tells_its_workers_of_others() {
     let b = coordinator().await;
     let config = Config {
-        peers: vec![format!("http://{}", b.address()), "https://127.0.0.1:9".to_owned()],
+        peers: vec![
+            format!("http://{}", b.address()),
+            "https://127.0.0.1:9".to_owned(),
+        ],
         ..Config::embedded()
     };
     let a = coordinator_with(config).await;
@@ -87,7 +92,10 @@ async fn two_addresses_of_one_coordinator_make_one_session() {
     drop(proxy);
     // awaited at its address for ten seconds, then taken by the other
     worker.connected_to(0).await;
-    let back = tokio::time::timeout(PATIENCE.max(Duration::from_secs(30)), worker.handle.connected_to(1));
+    let back = tokio::time::timeout(
+        PATIENCE.max(Duration::from_secs(30)),
+        worker.handle.connected_to(1),
+    );
     assert!(back.await.unwrap());
     all_at_once(&of_a.execute_parallel(works(1, 4)).await.unwrap());
     worker.leave().await;

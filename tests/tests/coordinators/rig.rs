@@ -41,7 +41,10 @@ impl Names {
         let names = self.clone();
         Resolver::by(move |host, _| {
             let known = names.0.lock().unwrap();
-            known.get(host).cloned().ok_or_else(|| io::Error::other("no such name"))
+            known
+                .get(host)
+                .cloned()
+                .ok_or_else(|| io::Error::other("no such name"))
         })
     }
 }
@@ -66,7 +69,9 @@ pub(crate) async fn coordinator_with(config: Config) -> Coordinator {
 
 /// A client of this coordinator and no other.
 pub(crate) async fn client(coordinator: &Coordinator) -> Client {
-    Client::connect(format!("http://{}", coordinator.address())).await.unwrap()
+    Client::connect(format!("http://{}", coordinator.address()))
+        .await
+        .unwrap()
 }
 
 /// What a tool saw.
@@ -89,18 +94,22 @@ impl Counted {
     /// `work` takes `ms` milliseconds and is not safe to repeat.
     pub(crate) fn tool(&self) -> SharedTool {
         let counted = self.clone();
-        Arc::new(FunctionTool::new("work", "Takes a while", move |asked: Value, _: CallContext| {
-            let counted = counted.clone();
-            async move {
-                let now = counted.running.fetch_add(1, Ordering::SeqCst) + 1;
-                counted.most.fetch_max(now, Ordering::SeqCst);
-                counted.runs.fetch_add(1, Ordering::SeqCst);
-                let _ends = Ends(counted);
-                let ms = asked.get("ms").and_then(Value::as_u64).unwrap_or(0);
-                tokio::time::sleep(Duration::from_millis(ms)).await;
-                Ok("done")
-            }
-        }))
+        Arc::new(FunctionTool::new(
+            "work",
+            "Takes a while",
+            move |asked: Value, _: CallContext| {
+                let counted = counted.clone();
+                async move {
+                    let now = counted.running.fetch_add(1, Ordering::SeqCst) + 1;
+                    counted.most.fetch_max(now, Ordering::SeqCst);
+                    counted.runs.fetch_add(1, Ordering::SeqCst);
+                    let _ends = Ends(counted);
+                    let ms = asked.get("ms").and_then(Value::as_u64).unwrap_or(0);
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    Ok("done")
+                }
+            },
+        ))
     }
 }
 
@@ -147,7 +156,10 @@ impl Hosted {
     /// Drains it.
     pub(crate) async fn leave(mut self) {
         self.stop.cancel();
-        timeout(PATIENCE, &mut self.task).await.expect("it drains").unwrap();
+        timeout(PATIENCE, &mut self.task)
+            .await
+            .expect("it drains")
+            .unwrap();
     }
 }
 

@@ -32,7 +32,10 @@ struct Fleet {
 }
 
 /// What a client asked for and got.
-type Answers = Vec<(v1::ExecuteParallelRequest, Result<v1::ExecuteParallelResponse, ClientError>)>;
+type Answers = Vec<(
+    v1::ExecuteParallelRequest,
+    Result<v1::ExecuteParallelResponse, ClientError>,
+)>;
 
 /// Clients that ask all the time.
 struct Load {
@@ -92,7 +95,8 @@ impl Fleet {
             let client = coordinator.client().await.unwrap();
             loop {
                 let listed = client.list_workers().await.unwrap();
-                let ready = |worker: &&v1::WorkerStatus| worker.state() == v1::WorkerState::Ready && worker.slots > 0;
+                let ready =
+                    |worker: &&v1::WorkerStatus| worker.state() == v1::WorkerState::Ready && worker.slots > 0;
                 if listed.iter().filter(ready).count() == self.workers.len() {
                     break;
                 }
@@ -122,17 +126,26 @@ impl Fleet {
 
     /// Holds the record against the answers: every call succeeded, and none that is not safe to repeat ran twice.
     fn check(&self, answers: &Answers) {
-        let slots: HashMap<String, usize> = (0..self.workers.len()).map(|at| (format!("w{at}"), SLOTS)).collect();
+        let slots: HashMap<String, usize> = (0..self.workers.len())
+            .map(|at| (format!("w{at}"), SLOTS))
+            .collect();
         let mut answered = Vec::new();
         for (request, response) in answers {
-            let response = response.as_ref().unwrap_or_else(|error| panic!("a request failed: {error:?}"));
+            let response = response
+                .as_ref()
+                .unwrap_or_else(|error| panic!("a request failed: {error:?}"));
             for result in &response.results {
                 assert!(result.success, "{result:#?}");
             }
             answered.push(Answered::new(request, response.clone(), is_repeatable));
         }
         let breaches = history::breaches(&self.recorded.lines().unwrap(), &answered, &slots);
-        assert!(breaches.is_empty(), "{} breaches, first {}", breaches.len(), breaches[0]);
+        assert!(
+            breaches.is_empty(),
+            "{} breaches, first {}",
+            breaches.len(),
+            breaches[0]
+        );
     }
 }
 
@@ -257,7 +270,10 @@ async fn a_killed_coordinator_takes_its_own_executions_and_no_others() {
     }
     for (_, response) in &answers {
         let response = response.as_ref().unwrap_or_else(|error| panic!("{error:?}"));
-        assert!(response.results.iter().all(|result| result.success), "{response:#?}");
+        assert!(
+            response.results.iter().all(|result| result.success),
+            "{response:#?}"
+        );
     }
     fleet.coordinators[0].replace_coordinator().unwrap();
     fleet.settle().await;
@@ -268,7 +284,11 @@ async fn a_killed_coordinator_takes_its_own_executions_and_no_others() {
 async fn clients_with_keys_carry_on_when_their_only_coordinator_is_killed_and_started_again() {
     let mut fleet = Fleet::start(1, 2).await;
     let url = fleet.urls();
-    let client = Client::builder(&url).resubmit(Resubmit::Keyed).connect().await.unwrap();
+    let client = Client::builder(&url)
+        .resubmit(Resubmit::Keyed)
+        .connect()
+        .await
+        .unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let mut load = JoinSet::new();
     for number in 0..4 {
@@ -284,7 +304,11 @@ async fn clients_with_keys_carry_on_when_their_only_coordinator_is_killed_and_st
                 count += 1;
                 let executed = client.execute(request).await.unwrap();
                 assert!(executed.response.results.iter().all(|result| result.success));
-                again += executed.resubmissions.iter().filter(|again| again.may_have_run).count();
+                again += executed
+                    .resubmissions
+                    .iter()
+                    .filter(|again| again.may_have_run)
+                    .count();
             }
             again
         });

@@ -6,7 +6,9 @@ use tokio::task::JoinSet;
 use toolwave_coordinator::config::Config;
 use toolwave_worker::Worker;
 
-use crate::rig::{Counted, Hosted, Names, all_at_once, client, coordinator, coordinator_with, slots_become, works};
+use crate::rig::{
+    Counted, Hosted, Names, all_at_once, client, coordinator, coordinator_with, slots_become, works,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_slots_are_divided_and_what_a_coordinator_leaves_goes_to_the_others() {
@@ -19,7 +21,13 @@ async fn the_slots_are_divided_and_what_a_coordinator_leaves_goes_to_the_others(
     let mut shares = [0; 2];
     for _ in 0..500 {
         for (share, client) in shares.iter_mut().zip([&of_a, &of_b]) {
-            *share = client.list_workers().await.unwrap().iter().map(|worker| worker.slots).sum();
+            *share = client
+                .list_workers()
+                .await
+                .unwrap()
+                .iter()
+                .map(|worker| worker.slots)
+                .sum();
         }
         if shares.iter().sum::<u32>() == 5 {
             break;
@@ -40,7 +48,10 @@ async fn the_slots_are_divided_and_what_a_coordinator_leaves_goes_to_the_others(
 async fn never_more_calls_run_than_slots_while_coordinators_come_and_go() {
     const SLOTS: u32 = 4;
     let mut coordinators = vec![coordinator().await, coordinator().await, coordinator().await];
-    let addresses: Vec<_> = coordinators.iter().map(|coordinator| coordinator.address()).collect();
+    let addresses: Vec<_> = coordinators
+        .iter()
+        .map(|coordinator| coordinator.address())
+        .collect();
     let counted = Counted::default();
     let worker = Hosted::named(&Names::of(&addresses), SLOTS, &counted);
     worker.connected_to(3).await;
@@ -83,9 +94,8 @@ async fn a_worker_with_fewer_slots_than_coordinators_serves_some_and_then_the_ot
     let worker = Hosted::named(&Names::of(&[a.address(), b.address()]), 1, &counted);
     worker.connected_to(2).await;
     let (of_a, of_b) = (client(&a).await, client(&b).await);
-    let executions = [of_a.clone(), of_b.clone()].map(|client| {
-        tokio::spawn(async move { client.execute_parallel(works(1, 3)).await })
-    });
+    let executions = [of_a.clone(), of_b.clone()]
+        .map(|client| tokio::spawn(async move { client.execute_parallel(works(1, 3)).await }));
     while counted.runs() < 3 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -105,10 +115,20 @@ async fn several_urls_are_several_coordinators() {
     let (a, b) = (coordinator().await, coordinator().await);
     let urls = [&a, &b].map(|coordinator| format!("http://{}", coordinator.address()));
     let counted = Counted::default();
-    let worker = Hosted::start("w1", 2, Worker::builder().coordinators(urls).tools([counted.tool()]));
+    let worker = Hosted::start(
+        "w1",
+        2,
+        Worker::builder().coordinators(urls).tools([counted.tool()]),
+    );
     worker.connected_to(2).await;
     for coordinator in [&a, &b] {
-        all_at_once(&client(coordinator).await.execute_parallel(works(1, 2)).await.unwrap());
+        all_at_once(
+            &client(coordinator)
+                .await
+                .execute_parallel(works(1, 2))
+                .await
+                .unwrap(),
+        );
     }
     worker.leave().await;
 }

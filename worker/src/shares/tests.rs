@@ -41,7 +41,9 @@ fn never_more_attempts_than_slots_run_in_any_order_of_events() {
         let mut random = fastrand::Rng::with_seed(seed);
         let slots = random.u32(0..20);
         let mut shares = Shares::new(slots);
-        let mut fars: BTreeMap<TieKey, Far> = (1..=random.u64(1..6)).map(|at| (TieKey(at), Far::default())).collect();
+        let mut fars: BTreeMap<TieKey, Far> = (1..=random.u64(1..6))
+            .map(|at| (TieKey(at), Far::default()))
+            .collect();
         let keys: Vec<TieKey> = fars.keys().copied().collect();
         keys.iter().for_each(|key| shares.add(*key));
         let deaf = random.bool().then(|| keys[0]);
@@ -101,7 +103,9 @@ fn never_more_attempts_than_slots_run_in_any_order_of_events() {
 /// Once all is heard and nothing runs, every slot is given out, evenly.
 fn settles(shares: &mut Shares, fars: &mut BTreeMap<TieKey, Far>, deaf: Option<TieKey>, seed: u64) {
     // those that were never tried are found to be away
-    fars.iter().filter(|(_, far)| !far.open).for_each(|(key, _)| shares.closed(*key, Instant::now()));
+    fars.iter()
+        .filter(|(_, far)| !far.open)
+        .for_each(|(key, _)| shares.closed(*key, Instant::now()));
     for _ in 0..20 {
         for (key, far) in &mut *fars {
             while far.running > 0 {
@@ -119,8 +123,15 @@ fn settles(shares: &mut Shares, fars: &mut BTreeMap<TieKey, Far>, deaf: Option<T
     let targets: BTreeMap<TieKey, u32> = shares.targets().into_iter().collect();
     assert_eq!(targets.len(), open.len());
     for (key, far) in open {
-        assert_eq!(shares.held(*key), targets[key], "seed {seed} {deaf:?}: {shares:?}");
-        assert!(deaf == Some(*key) || far.slots == targets[key], "seed {seed}: {shares:?}");
+        assert_eq!(
+            shares.held(*key),
+            targets[key],
+            "seed {seed} {deaf:?}: {shares:?}"
+        );
+        assert!(
+            deaf == Some(*key) || far.slots == targets[key],
+            "seed {seed}: {shares:?}"
+        );
     }
 }
 
@@ -139,7 +150,11 @@ fn one_coordinator_has_all_slots_and_two_that_are_expected_have_half_each() {
     shares.add(A);
     shares.add(B);
     assert_eq!((open(&mut shares, A), open(&mut shares, B)), (3, 3));
-    assert_eq!((shares.news(A), shares.news(B)), (Some(4), None), "the odd one goes to the lower rank");
+    assert_eq!(
+        (shares.news(A), shares.news(B)),
+        (Some(4), None),
+        "the odd one goes to the lower rank"
+    );
 }
 
 #[test]

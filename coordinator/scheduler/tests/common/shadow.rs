@@ -362,7 +362,11 @@ impl Shadow {
                 let taken = self.workers.remove(&key).map(|worker| worker.taken);
                 for (attempt, taken) in taken.unwrap_or_default() {
                     // one that showed a sign and was not reported is lost; the others crossed the goodbye
-                    let ending = if taken.sequence > 0 { Ending::NotRead } else { Ending::Lost };
+                    let ending = if taken.sequence > 0 {
+                        Ending::NotRead
+                    } else {
+                        Ending::Lost
+                    };
                     self.end_attempt(attempt, ending);
                 }
             }

@@ -25,7 +25,10 @@ fn a_worker_with_more_slots_than_before_starts_more_at_once() {
     let execution = lab.submit(batch(vec![call(), call()]));
     let session = lab.session(worker);
     lab.event(Event::WorkerSlots { session, slots: 2 });
-    assert_eq!((lab.place(nth(execution, 0)), lab.place(nth(execution, 1))), (worker, worker));
+    assert_eq!(
+        (lab.place(nth(execution, 0)), lab.place(nth(execution, 1))),
+        (worker, worker)
+    );
 }
 
 /// A worker of several coordinators is often idle at this one when it is told to end.
