@@ -19,7 +19,7 @@ from toolwave._proto import execution_pb2 as pb
 from toolwave._types import Cancellation, Event, Execution, Plan, Tool, ToolCall, ToolResult
 
 _UNWATCHED = 0.25
-"""Seconds until grpc's thread that watches a channel has ended; it fails, and says so, where the channel closes first."""
+"""Seconds until grpc's thread that watches a channel has ended: it fails, and says so, if the channel closes first."""
 
 
 class _Way:

@@ -31,7 +31,7 @@ def split(addresses: str) -> list[str]:
 
 
 class Turns:
-    """Which of several coordinators is asked: the same one as long as it answers. Shared by all requests of a client."""
+    """Which of several coordinators is asked: the same as long as it answers. Shared by all requests of a client."""
 
     def __init__(self, addresses: list[str], patience: float | None, resubmit: Resubmit) -> None:
         if resubmit not in ("never", "keyed", "always"):
@@ -135,7 +135,8 @@ def unreachable(address: str) -> UnavailableError:
 
 
 def _may_have_run(error: RpcError) -> bool:
-    # without a reason of the coordinator's it was the connection that broke
+    # Without a reason of the coordinator's it was the connection that broke. Where that was just before the request,
+    # grpc knows that nothing was sent, and does not say so: that counts as sent too.
     return isinstance(error, UnavailableError) and error.reason in (None, "COORDINATOR_STOPPED")
 
 
