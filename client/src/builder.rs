@@ -4,10 +4,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use tonic::transport::Endpoint;
-use toolwave_link::{Address, Link, Tls};
+use toolwave_link::{Address, Link, Resolver, Tls};
 
 use crate::{
-    Client, ClientError,
+    Client, ClientError, Resubmit,
+    pool::Pool,
     token::{Source, Token},
 };
 
@@ -25,7 +26,10 @@ const MAX_RESETS: usize = 10_000;
 /// Makes a [`Client`].
 #[must_use]
 pub struct ClientBuilder {
-    address: String,
+    addresses: Vec<String>,
+    resolver: Resolver,
+    patience: Option<Duration>,
+    resubmit: Resubmit,
     tls: Tls,
     token: Option<Source>,
     plaintext_token: bool,
@@ -34,11 +38,41 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     pub(crate) fn new(address: impl Into<String>) -> Self {
         Self {
-            address: address.into(),
+            addresses: split(&address.into()),
+            resolver: Resolver::system(),
+            patience: None,
+            resubmit: Resubmit::Never,
             tls: Tls::new(),
             token: None,
             plaintext_token: false,
         }
+    }
+
+    /// Several coordinators, in place of the one that was named: `http://HOST:PORT` or `https://HOST:PORT` each. The
+    /// client asks one of them, and another when that one is gone, ends or is full. A host's name with several
+    /// addresses is as good as several coordinators.
+    pub fn coordinators(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.addresses = urls.into_iter().flat_map(|url| split(&url.into())).collect();
+        self
+    }
+
+    /// Looks the names of coordinators up there instead of in the system's hosts file and DNS.
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// How long a request looks for a coordinator that takes it: 30 s where there are several, else not at all. An
+    /// execution's own timeout ends it sooner.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
+    /// Whether executions are submitted again that may have run; never, unless told otherwise.
+    pub fn resubmit(mut self, resubmit: Resubmit) -> Self {
+        self.resubmit = resubmit;
+        self
     }
 
     /// Whom to trust and what to show, for an `https` address. Unless told: the system's CAs, and nothing.
@@ -65,21 +99,26 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects, within 5 s. The connection is made again when it broke; certificates and keys are read anew then.
+    /// Connects to one of the coordinators, within 5 s each. The connection is made again when it broke; certificates and keys are read anew then.
     ///
     /// # Errors
     /// [`ClientError::Address`] and [`ClientError::Credentials`] before anything is dialled,
     /// [`ClientError::Unreachable`] when nobody answers, [`ClientError::Link`] when both sides do not go together.
     pub async fn connect(self) -> Result<Client, ClientError> {
-        let address = Address::parse(&self.address).map_err(|error| ClientError::Address {
-            address: error.address,
-            reason: error.reason,
-        })?;
+        let addresses = self.addresses.iter().map(|address| Address::parse(address));
+        let addresses: Vec<Address> =
+            addresses
+                .collect::<Result<_, _>>()
+                .map_err(|error| ClientError::Address {
+                    address: error.address,
+                    reason: error.reason,
+                })?;
+        let clear = |address: &Address| !address.is_tls() && !address.is_loopback();
         let token = self.token.map(Token::try_new).transpose();
         let mut problems = Vec::new();
         match &token {
             Err(ClientError::Credentials { problems: of_token }) => problems.extend_from_slice(of_token),
-            Ok(Some(_)) if !address.is_tls() && !address.is_loopback() && !self.plaintext_token => {
+            Ok(Some(_)) if addresses.iter().any(clear) && !self.plaintext_token => {
                 problems.push(
                     "token: would cross the network where everybody can read it, since the coordinator's address \
                      begins with http://; expected https://HOST:PORT"
@@ -88,17 +127,26 @@ impl ClientBuilder {
             }
             _ => {}
         }
-        let link = Link::try_new(&address, self.tls, tuned)
-            .map_err(|wrong| problems.extend(wrong.0.iter().map(ToString::to_string)));
-        let (Ok(link), Ok(token), true) = (link, token, problems.is_empty()) else {
+        let mut links = Vec::new();
+        for (url, address) in self.addresses.into_iter().zip(&addresses) {
+            match Link::try_new(address, self.tls.clone(), tuned) {
+                Ok(link) => links.push((url, link)),
+                Err(wrong) => problems.extend(wrong.0.iter().map(ToString::to_string)),
+            }
+        }
+        problems.dedup();
+        let (Ok(token), true) = (token, problems.is_empty()) else {
             return Err(ClientError::Credentials { problems });
         };
-        let channel = link
-            .connect()
-            .await
-            .map_err(|failure| ClientError::from_link(&self.address, failure))?;
-        Ok(Client::new(self.address, link, channel, token))
+        let pool = Pool::new(links, self.resolver, token);
+        pool.way().await?;
+        Ok(Client::new(pool, self.patience, self.resubmit))
     }
+}
+
+/// URLs with commas between them. An empty text is kept, for its error.
+fn split(urls: &str) -> Vec<String> {
+    urls.split(',').map(|url| url.trim().to_owned()).collect()
 }
 
 fn tuned(endpoint: Endpoint) -> Endpoint {

@@ -212,6 +212,12 @@ impl ClientError {
             source = error.source();
         }
         let error = status.source()?;
+        if was_not_taken(error) {
+            return Some(Self::Unavailable {
+                message: format!("{address} closed the connection before it took the request"),
+                retry_after: None,
+            });
+        }
         if let Some(failure) = link.failure() {
             return Some(Self::from_link(address, failure));
         }
@@ -232,6 +238,31 @@ impl ClientError {
             false => Self::Link { address, failure },
         }
     }
+}
+
+/// Proof that the server has done nothing for a request: it was never sent, the server refused its stream, or closed the
+/// connection in order and named an earlier stream as the last that it takes.
+fn was_not_taken(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // of HTTP/2: it waited for its turn on a connection that has ended
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_canceled)
+        {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.is_remote()
+                && match error.reason() {
+                    Some(h2::Reason::REFUSED_STREAM) => error.is_reset(),
+                    Some(h2::Reason::NO_ERROR) => error.is_go_away(),
+                    _ => false,
+                };
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The innermost error is the one that says what the system met; the outer ones say `transport error`.

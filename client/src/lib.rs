@@ -1,7 +1,8 @@
 //! The Rust client of toolwave: the generated gRPC client, with errors that say what happened and JSON in and out.
 //!
-//! It adds no behaviour of its own: no retries, no defaults besides what a caller can receive. What the
-//! messages mean is written in the .proto files.
+//! Of several coordinators it asks one, and another when that one takes no work ([`ClientBuilder::coordinators`]); what
+//! may have run it submits again only where it is told that it may ([`Resubmit`]). What the messages mean is written
+//! in the .proto files.
 //!
 //! ```no_run
 //! use serde_json::json;
@@ -27,7 +28,9 @@ mod builder;
 mod call;
 mod client;
 mod error;
+mod failover;
 mod json;
+mod pool;
 mod token;
 mod trace;
 
@@ -35,6 +38,7 @@ pub use builder::ClientBuilder;
 pub use call::{CallExt, CallResultExt, call};
 pub use client::{Client, MAX_MESSAGE_BYTES};
 pub use error::{ClientError, Violation};
+pub use failover::{Executed, Resubmission, Resubmit};
 pub use json::{duration, from_proto_value, proto_duration};
-pub use toolwave_link::{LinkFailure, Tls};
+pub use toolwave_link::{LinkFailure, Resolver, Tls};
 pub use toolwave_proto::v1;

@@ -16,7 +16,10 @@ use tonic::{
     transport::{Channel, channel::ResponseFuture},
 };
 
-use crate::{ClientError, trace::Trace};
+use crate::{
+    ClientError,
+    trace::{TRACEPARENT, Trace},
+};
 
 /// Half of what a coordinator takes for all headers together.
 const MAX_BYTES: u64 = 8 * 1024;
@@ -160,28 +163,16 @@ fn header(text: &str) -> Result<http::HeaderValue, String> {
     Ok(header)
 }
 
-/// A channel whose every request carries the token, if there is one, and the trace that it is part of.
+/// A channel whose every request carries the token, if there is one, and the trace of its caller, unless it has one.
 #[derive(Clone, Debug)]
 pub(crate) struct Authorized {
     channel: Channel,
     token: Option<Token>,
-    trace: Option<Trace>,
 }
 
 impl Authorized {
-    pub(crate) fn new(channel: Channel, token: Option<Token>, trace: Option<Trace>) -> Self {
-        Self {
-            channel,
-            token,
-            trace,
-        }
-    }
-
-    pub(crate) fn in_trace(&self, trace: Trace) -> Self {
-        Self {
-            trace: Some(trace),
-            ..self.clone()
-        }
+    pub(crate) fn new(channel: Channel, token: Option<Token>) -> Self {
+        Self { channel, token }
     }
 }
 
@@ -200,7 +191,9 @@ impl Service<http::Request<Body>> for Authorized {
                 .headers_mut()
                 .insert(http::header::AUTHORIZATION, token.header());
         }
-        if let Some(trace) = self.trace.clone().or_else(Trace::current) {
+        if !request.headers().contains_key(TRACEPARENT)
+            && let Some(trace) = Trace::current()
+        {
             trace.put(request.headers_mut());
         }
         self.channel.call(request)

@@ -4,7 +4,7 @@ use tonic::codegen::http::{HeaderMap, HeaderValue};
 
 use crate::ClientError;
 
-const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
 /// What is sent with each request.
@@ -66,6 +66,15 @@ impl Trace {
             headers.insert(TRACESTATE, state);
         }
     }
+}
+
+/// A request that is part of the trace.
+pub(crate) fn request<M>(trace: Option<&Trace>, message: M) -> tonic::Request<M> {
+    let mut request = tonic::Request::new(message);
+    if let Some(trace) = trace {
+        trace.clone().put(request.metadata_mut().as_mut());
+    }
+    request
 }
 
 /// Version, trace, span and flags, in lower case; what follows belongs to later versions.

@@ -8,7 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 
 use crate::{
     execution::{text::clipped, violations::Violations},
-    handle::SubmitError,
+    handle::{RETRY_AFTER, SubmitError},
     tenants::Quota,
 };
 
@@ -227,7 +227,10 @@ impl From<SubmitError> for RequestError {
             SubmitError::TenantQuota { quota, retry_after } => Self::TenantQuota { quota, retry_after },
             SubmitError::AuditUnavailable { retry_after } => Self::AuditUnavailable { retry_after },
             SubmitError::Draining { retry_after } => Self::Draining { retry_after },
-            SubmitError::Closed => Self::CoordinatorStopped,
+            // The driver went before it took the submission: nothing has run, and a client may send it elsewhere.
+            SubmitError::Closed => Self::Draining {
+                retry_after: RETRY_AFTER,
+            },
         }
     }
 }

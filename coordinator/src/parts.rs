@@ -142,5 +142,6 @@ fn terms(config: &Config, coordinator_id: Arc<str>) -> SessionTerms {
         max_result: config.max_result_bytes,
         max_slots: config.max_slots_per_worker,
         max_tools: config.max_tools_per_worker,
+        peers: config.peers.clone().into(),
     }
 }

@@ -40,8 +40,11 @@ pub(crate) async fn serve(
 }
 
 fn failing(status: Status) -> Vec<&'static str> {
-    [(!status.registered, "coordinator"), (status.draining, "draining")]
-        .into_iter()
-        .filter_map(|(fails, name)| fails.then_some(name))
-        .collect()
+    [
+        (!status.is_registered(), "coordinator"),
+        (status.is_draining(), "draining"),
+    ]
+    .into_iter()
+    .filter_map(|(fails, name)| fails.then_some(name))
+    .collect()
 }

@@ -7,10 +7,13 @@ use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashSet;
 use toolwave_proto::v1::{self, AttemptRef};
 
+use crate::slots::Taken;
+
 #[derive(Debug)]
 pub(crate) struct Arriving {
     dispatch: v1::Dispatch,
     parameters: BytesMut,
+    slot: Taken,
 }
 
 /// Pieces come in order and without gaps.
@@ -25,9 +28,10 @@ pub(crate) struct ChunkError {
 
 impl Arriving {
     /// The announced size has been checked against the worker's limit.
-    pub(crate) fn new(dispatch: v1::Dispatch) -> Self {
+    pub(crate) fn new(dispatch: v1::Dispatch, slot: Taken) -> Self {
         Self {
             dispatch,
+            slot,
             parameters: BytesMut::new(),
         }
     }
@@ -53,8 +57,8 @@ impl Arriving {
         Ok(end == size)
     }
 
-    pub(crate) fn complete(self) -> (v1::Dispatch, Bytes) {
-        (self.dispatch, self.parameters.freeze())
+    pub(crate) fn complete(self) -> (v1::Dispatch, Bytes, Taken) {
+        (self.dispatch, self.parameters.freeze(), self.slot)
     }
 }
 

@@ -1,10 +1,14 @@
 //! Dials the coordinator and opens a session; says how long to wait before the next try.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, mpsc},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Streaming, transport::Endpoint};
+use tonic::{Code, Streaming, transport::Endpoint};
+use tonic_types::StatusExt as _;
 use toolwave_link::{Address, Link, Tls};
 use toolwave_proto::{
     http2,
@@ -21,6 +25,8 @@ use crate::{
 
 /// The largest message that either side sends.
 pub(crate) const MAX_MESSAGE: usize = 16 << 20;
+/// Why a coordinator refuses a session that another address has already.
+const ALREADY_CONNECTED: &str = "ALREADY_CONNECTED";
 /// From the first frame to its answer; below the time after which a worker fences itself.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Both hold while the stream is idle too: without them neither end would notice a cable that was pulled.
@@ -39,7 +45,13 @@ pub(crate) struct Opened {
     pub(crate) first: OpenSessionResponse,
     /// When `register` was sent.
     pub(crate) asked_at: Instant,
+    /// Until what follows from it is known to the others.
+    pub(crate) turn: Turn,
 }
+
+/// The ties of a worker register one at a time: each says which coordinators the others are connected to.
+pub(crate) type Turns = Arc<Mutex<()>>;
+pub(crate) type Turn = OwnedMutexGuard<()>;
 
 /// The way to the coordinator. `url` may leave out `http://`.
 pub(crate) fn link(url: &str, tls: Tls) -> Result<Link, BuildError> {
@@ -64,15 +76,20 @@ fn tuned(endpoint: Endpoint) -> Endpoint {
         .max_frame_size(http2::LARGEST_FRAME)
 }
 
-/// Connects, registers and waits for the answer.
-pub(crate) async fn open(link: Link, register: Register) -> Result<Opened, SessionError> {
+/// Connects, registers when it is its turn, and waits for the answer. `register` is asked when that has come.
+pub(crate) async fn open(
+    link: Link,
+    turns: Turns,
+    register: impl FnOnce() -> Register,
+) -> Result<Opened, SessionError> {
     let channel = link.connect().await.map_err(SessionError::Link)?;
+    let turn = turns.lock_owned().await;
     let mut client = WorkerServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let (outgoing, frames) = mpsc::channel(FRAMES);
     let first = OpenSessionRequest {
-        register: Some(register),
+        register: Some(register()),
         ..OpenSessionRequest::default()
     };
     let asked_at = Instant::now();
@@ -103,12 +120,17 @@ pub(crate) async fn open(link: Link, register: Register) -> Result<Opened, Sessi
         registered,
         first,
         asked_at,
+        turn,
     })
 }
 
 /// What the coordinator said, or why it could not say it.
 fn refused(link: &Link, status: &tonic::Status) -> SessionError {
     if status.source().is_none() {
+        let reason = status.get_details_error_info().map(|error| error.reason);
+        if status.code() == Code::Aborted && reason.as_deref() == Some(ALREADY_CONNECTED) {
+            return SessionError::AlreadyConnected;
+        }
         return SessionError::Refused {
             code: status.code(),
             message: status.message().to_owned(),

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
 use toolwave_telemetry::logs::{BadFilter, EXPECTED, Logs};
 use toolwave_telemetry::traces::Settings;
@@ -36,9 +36,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) check_config: bool,
 
-    /// Where the coordinator listens [default: http://127.0.0.1:7420]
-    #[arg(long, value_name = "URL", env = "TOOLWAVE_WORKER_COORDINATOR")]
-    coordinator: Option<String>,
+    /// Where coordinators listen: every address of each host; may be repeated [default: http://127.0.0.1:7420]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TOOLWAVE_WORKER_COORDINATOR",
+        value_delimiter = ','
+    )]
+    coordinator: Vec<String>,
 
     /// The CA of an https coordinator, in a PEM file; no other is trusted then [default: the system's]
     #[arg(long, value_name = "FILE", env = "TOOLWAVE_WORKER_TLS_CA")]
@@ -138,7 +143,8 @@ pub(crate) enum LogFormat {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    pub(crate) coordinator: String,
+    #[serde(deserialize_with = "one_or_more")]
+    pub(crate) coordinator: Vec<String>,
     pub(crate) tls: TlsFiles,
     pub(crate) name: Option<String>,
     pub(crate) slots: u32,
@@ -235,7 +241,7 @@ pub(crate) struct Log {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            coordinator: DEFAULT_COORDINATOR.to_owned(),
+            coordinator: vec![DEFAULT_COORDINATOR.to_owned()],
             tls: TlsFiles::default(),
             name: None,
             slots: DEFAULT_SLOTS,
@@ -317,7 +323,8 @@ impl Config {
                 flags.push(flag);
             }
         };
-        set("--coordinator", put(&mut self.coordinator, arguments.coordinator));
+        let coordinators = Some(arguments.coordinator).filter(|urls| !urls.is_empty());
+        set("--coordinator", put(&mut self.coordinator, coordinators));
         let tls = &mut self.tls;
         set("--tls-ca", put(&mut tls.ca, arguments.tls_ca.map(Some)));
         set(
@@ -394,6 +401,20 @@ impl Config {
 /// True when there is something to put.
 fn put<T>(place: &mut T, value: Option<T>) -> bool {
     value.map(|value| *place = value).is_some()
+}
+
+/// A URL, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a URL or a list of URLs")]
+    enum Urls {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Urls::deserialize(deserializer)? {
+        Urls::One(url) => vec![url],
+        Urls::Many(urls) => urls,
+    })
 }
 
 fn parse_label(text: &str) -> Result<(String, String), String> {

@@ -97,6 +97,8 @@ pub(crate) enum SessionError {
     Ended,
     #[error("the coordinator broke the protocol: {0}")]
     Protocol(String),
+    #[error("another address leads to the same coordinator, and has a session")]
+    AlreadyConnected,
     #[error("no heartbeat was answered for {0:?}")]
     Silent(std::time::Duration),
 }
@@ -111,7 +113,12 @@ impl SessionError {
                 code,
                 Code::Unauthenticated | Code::PermissionDenied | Code::AlreadyExists
             ),
-            Self::NoAnswer(_) | Self::Broken(_) | Self::Ended | Self::Protocol(_) | Self::Silent(_) => false,
+            Self::NoAnswer(_)
+            | Self::Broken(_)
+            | Self::Ended
+            | Self::Protocol(_)
+            | Self::AlreadyConnected
+            | Self::Silent(_) => false,
         }
     }
 }

@@ -27,13 +27,14 @@ use crate::{
     convert,
     numbers::Numbers,
     running::Running,
+    slots::{Share, Taken},
     traced::{self, Traced},
     unacknowledged::{End, Ended},
 };
 
 pub(crate) struct Executor {
     catalogue: Arc<Catalogue>,
-    slots: usize,
+    pub(crate) share: Share,
     max_parameters_bytes: u64,
     tasks: JoinSet<Performed>,
     running: FxHashMap<Id, Running>,
@@ -75,7 +76,7 @@ pub(crate) enum Accepted {
 impl Executor {
     pub(crate) fn new(
         catalogue: Arc<Catalogue>,
-        slots: u32,
+        share: Share,
         max_parameters_bytes: u64,
         progress: mpsc::Sender<(AttemptRef, Progress)>,
         numbers: Arc<Numbers>,
@@ -83,7 +84,7 @@ impl Executor {
     ) -> Self {
         Self {
             catalogue,
-            slots: slots as usize,
+            share,
             max_parameters_bytes,
             tasks: JoinSet::new(),
             running: FxHashMap::default(),
@@ -110,25 +111,24 @@ impl Executor {
         if self.has(&attempt) {
             return Accepted::Duplicate;
         }
-        let end = if self.tombstones.take(&attempt) {
-            Some(End::Failure(attempt::stop_failure(StopReason::Aborted)))
+        let slot = if self.tombstones.take(&attempt) {
+            Err(End::Failure(attempt::stop_failure(StopReason::Aborted)))
         } else {
-            self.refusal(&dispatch)
+            self.refusal(&dispatch).map_or_else(|| self.slot(), Err)
         };
-        if let Some(end) = end {
-            self.numbers.refused.add(1);
-            return Accepted::Ended(Ended {
-                attempt,
-                end,
-                execution_time: None,
-            });
-        }
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(end) => {
+                self.numbers.refused.add(1);
+                return Accepted::Ended(unstarted(attempt, end));
+            }
+        };
         if dispatch.parameters_json.is_empty() && dispatch.parameters_size > 0 {
-            self.arriving.insert(attempt, Arriving::new(dispatch));
+            self.arriving.insert(attempt, Arriving::new(dispatch, slot));
             return Accepted::Arriving;
         }
         let parameters = std::mem::take(&mut dispatch.parameters_json);
-        self.start(attempt, dispatch, parameters)
+        self.start(attempt, dispatch, parameters, slot)
     }
 
     /// Takes a piece of parameters that were announced; the last one starts the attempt.
@@ -144,16 +144,13 @@ impl Executor {
         if !arriving.add(chunk)? {
             return Ok(Accepted::Arriving);
         }
-        let Some((dispatch, parameters)) = self.arriving.remove(&attempt).map(Arriving::complete) else {
+        let Some((dispatch, parameters, slot)) = self.arriving.remove(&attempt).map(Arriving::complete)
+        else {
             return Ok(Accepted::Duplicate);
         };
         match self.refusal(&dispatch) {
-            Some(end) => Ok(Accepted::Ended(Ended {
-                attempt,
-                end,
-                execution_time: None,
-            })),
-            None => Ok(self.start(attempt, dispatch, parameters)),
+            Some(end) => Ok(Accepted::Ended(unstarted(attempt, end))),
+            None => Ok(self.start(attempt, dispatch, parameters, slot)),
         }
     }
 
@@ -182,25 +179,27 @@ impl Executor {
             let message = format!("the parameters have {size} bytes; expected at most {limit}");
             return Some(attempt::refused("PARAMETERS_TOO_LARGE", message));
         }
-        // one whose parameters have just arrived is no longer counted
-        let taken = self.running.len() + self.arriving.len();
-        if taken >= self.slots {
-            return Some(attempt::refused(
-                "WORKER_FULL",
-                format!("all {} slots are taken", self.slots),
-            ));
-        }
         None
     }
 
-    fn start(&mut self, attempt: AttemptRef, dispatch: v1::Dispatch, parameters: Bytes) -> Accepted {
+    /// A slot of what this coordinator may use: one that does not heed its share is refused what is beyond.
+    fn slot(&self) -> Result<Taken, End> {
+        self.share.take().ok_or_else(|| {
+            let message = format!("all {} slots for this coordinator are taken", self.share.held());
+            attempt::refused("WORKER_FULL", message)
+        })
+    }
+
+    fn start(
+        &mut self,
+        attempt: AttemptRef,
+        dispatch: v1::Dispatch,
+        parameters: Bytes,
+        slot: Taken,
+    ) -> Accepted {
         let Some(hosted) = self.catalogue.find(&dispatch.tool_name).cloned() else {
             let end = attempt::refused("TOOL_GONE", "the worker hosts the tool no more");
-            return Accepted::Ended(Ended {
-                attempt,
-                end,
-                execution_time: None,
-            });
+            return Accepted::Ended(unstarted(attempt, end));
         };
         self.executed += 1;
         tracing::debug!(
@@ -217,7 +216,7 @@ impl Executor {
         } else {
             traced::log_span(&dispatch, attempt.attempt, traced.as_ref())
         };
-        let mut running = Running::begin(attempt, &dispatch, &hosted);
+        let mut running = Running::begin(attempt, &dispatch, &hosted, slot);
         let call = CallIdentity {
             execution_id: dispatch.execution_id,
             call_id: dispatch.call_id,
@@ -318,11 +317,7 @@ impl Executor {
     pub(crate) fn abort(&mut self, attempt: AttemptRef) -> Option<Ended> {
         if self.arriving.remove(&attempt).is_some() {
             let end = End::Failure(attempt::stop_failure(StopReason::Aborted));
-            return Some(Ended {
-                attempt,
-                end,
-                execution_time: None,
-            });
+            return Some(unstarted(attempt, end));
         }
         match self
             .by_attempt
@@ -360,6 +355,10 @@ impl Executor {
         self.operator_drains = drains;
     }
 
+    pub(crate) fn operator_drains(&self) -> bool {
+        self.operator_drains
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.ending || self.operator_drains
     }
@@ -368,13 +367,9 @@ impl Executor {
     pub(crate) fn begin_session(&mut self) -> Vec<Ended> {
         self.fenced = false;
         self.tombstones = Tombstones::default();
-        let refused = |(attempt, _)| Ended {
-            attempt,
-            end: attempt::refused(
-                "PARAMETERS_LOST",
-                "the session ended before the parameters had arrived",
-            ),
-            execution_time: None,
+        let refused = |(attempt, _)| {
+            let message = "the session ended before the parameters had arrived";
+            unstarted(attempt, attempt::refused("PARAMETERS_LOST", message))
         };
         self.arriving.drain().map(refused).collect()
     }
@@ -423,5 +418,14 @@ impl Executor {
     /// How many attempts run.
     pub(crate) fn running(&self) -> usize {
         self.running.len()
+    }
+}
+
+/// The end of an attempt that did not begin.
+fn unstarted(attempt: AttemptRef, end: End) -> Ended {
+    Ended {
+        attempt,
+        end,
+        execution_time: None,
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn serve(listener: TcpListener, mut status: watch::Receiver<Sta
     let report = async {
         loop {
             let now = *status.borrow_and_update();
-            let serving = if now.registered && !now.draining {
+            let serving = if now.is_registered() && !now.is_draining() {
                 ServingStatus::Serving
             } else {
                 ServingStatus::NotServing

@@ -9,6 +9,7 @@ mod attempt;
 mod catalogue;
 mod client;
 mod convert;
+mod coordinators;
 pub mod error;
 mod executor;
 mod health;
@@ -18,15 +19,17 @@ mod outbox;
 mod running;
 mod service;
 mod session;
+mod shares;
+mod slots;
+mod tie;
 pub mod tools;
 mod traced;
 mod unacknowledged;
 pub mod worker;
 
 pub use error::{BuildError, RunError};
-pub use toolwave_link::{Tls, TlsPart, TlsProblem};
-pub use toolwave_telemetry::logs::LogControl;
-pub use toolwave_telemetry::traces::Tracer;
+pub use toolwave_link::{Resolver, Tls, TlsPart, TlsProblem};
+pub use toolwave_telemetry::{logs::LogControl, traces::Tracer};
 pub use toolwave_tool::{
     BlockingTool, CallContext, CallIdentity, Declaration, Effect, FunctionTool, Output, Parameters, Progress,
     Rate, RetryPolicy, Safety, SharedTool, Stopping, Tool, ToolError,

@@ -143,7 +143,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
     });
     let tls = config.tls.settings();
     let coordinator = Worker::builder()
-        .coordinator(&config.coordinator)
+        .coordinators(&config.coordinator)
         .tls(tls.clone());
     let named = config.name.iter().map(|name| Worker::builder().name(name));
     for part in named.chain([coordinator, Worker::builder().tools(builtin.iter().cloned())]) {
@@ -157,7 +157,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
     let (log, threads) = (config.log.clone(), config.threads);
     let traces = config.traces.settings();
     let mut worker = Worker::builder()
-        .coordinator(config.coordinator)
+        .coordinators(config.coordinator)
         .tls(tls)
         .slots(config.slots)
         .drain_timeout(config.drain_timeout)

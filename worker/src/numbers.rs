@@ -78,13 +78,13 @@ impl Numbers {
             "toolwave_worker_coordinators_connected",
             Kind::Gauge,
             "Coordinators with which the worker has a session.",
-            status.registered,
+            status.coordinators,
         );
         page.single(
             "toolwave_worker_draining",
             Kind::Gauge,
             "1 while the worker takes no attempt: it ends, or an operator wants it so.",
-            status.draining,
+            status.is_draining(),
         );
         page.single(
             "toolwave_worker_concurrency_limit",

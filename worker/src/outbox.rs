@@ -10,7 +10,7 @@ use prost::Message;
 use tokio::time::Instant;
 use toolwave_proto::v1::{
     AttemptRef, AttemptReport, Draining, Goodbye, Heartbeat, OpenSessionRequest, PayloadChunk,
-    ProgressReport, Tool, ToolsChanged, attempt_report,
+    ProgressReport, SlotsChanged, Tool, ToolsChanged, attempt_report,
 };
 use toolwave_tool::Progress;
 
@@ -43,6 +43,7 @@ pub(crate) struct Outbox {
     heartbeat: Option<Heartbeat>,
     tools: Option<ToolsChanged>,
     draining: Option<Draining>,
+    slots: Option<SlotsChanged>,
     goodbye: Option<Goodbye>,
 }
 
@@ -88,6 +89,11 @@ impl Outbox {
         });
     }
 
+    /// So many from now on; what has not left is forgotten.
+    pub(crate) fn slots(&mut self, slots: u32) {
+        self.slots = Some(SlotsChanged { slots });
+    }
+
     pub(crate) fn goodbye(&mut self, reason: &str) {
         self.goodbye = Some(Goodbye {
             reason: reason.to_owned(),
@@ -112,6 +118,7 @@ impl Outbox {
             || self.heartbeat.is_some()
             || self.tools.is_some()
             || self.draining.is_some()
+            || self.slots.is_some()
             || self.goodbye.is_some()
             || self.next_due().is_some_and(|due| due <= now)
     }
@@ -131,6 +138,7 @@ impl Outbox {
             heartbeat: self.heartbeat.take(),
             tools_changed: self.tools.take(),
             draining: self.draining.take(),
+            slots_changed: self.slots.take(),
             ..OpenSessionRequest::default()
         };
         let mut room = Room {

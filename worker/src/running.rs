@@ -15,6 +15,7 @@ use crate::{
     catalogue::Hosted,
     convert,
     numbers::ToolNumbers,
+    slots::Taken,
     traced::Traced,
     unacknowledged::{End, Ended},
 };
@@ -40,11 +41,13 @@ pub(crate) struct Running {
     pub(crate) orphaned: bool,
     /// Where it is part of a trace.
     pub(crate) traced: Option<Box<Traced>>,
+    /// Given back when it has ended.
+    _slot: Taken,
 }
 
 impl Running {
     /// It starts now.
-    pub(crate) fn begin(attempt: AttemptRef, dispatch: &v1::Dispatch, hosted: &Hosted) -> Self {
+    pub(crate) fn begin(attempt: AttemptRef, dispatch: &v1::Dispatch, hosted: &Hosted, slot: Taken) -> Self {
         Self {
             attempt,
             started: Instant::now(),
@@ -58,6 +61,7 @@ impl Running {
             task: None,
             orphaned: false,
             traced: None,
+            _slot: slot,
         }
     }
 

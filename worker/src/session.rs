@@ -52,6 +52,10 @@ pub(crate) struct Heard {
     pub(crate) draining_changed: bool,
     /// A heartbeat was answered.
     pub(crate) heartbeat_answered: bool,
+    /// The slots that were told last are what the coordinator goes by.
+    pub(crate) slots_heard: bool,
+    /// Where other coordinators are.
+    pub(crate) coordinators: Option<Vec<String>>,
 }
 
 pub(crate) struct Session {
@@ -69,6 +73,8 @@ pub(crate) struct Session {
     heard: Instant,
     reconnect_after: Option<Duration>,
     asked_for_acknowledgement: bool,
+    /// The answer to this heartbeat comes after the last change of slots was heard.
+    slots_told_with: Option<u64>,
 }
 
 impl Session {
@@ -84,6 +90,7 @@ impl Session {
             registered,
             first,
             asked_at,
+            turn: _turn,
         } = opened;
         settle(&registered, same_coordinator, attempts);
         let interval = convert::from_proto_duration(registered.heartbeat_interval);
@@ -108,6 +115,7 @@ impl Session {
             heard: asked_at,
             reconnect_after: None,
             asked_for_acknowledgement: false,
+            slots_told_with: None,
         };
         (session, first)
     }
@@ -178,6 +186,13 @@ impl Session {
         if frame.heartbeat_answer > 0 {
             self.answered(frame.heartbeat_answer);
             heard.heartbeat_answered = true;
+            if self
+                .slots_told_with
+                .take_if(|number| *number <= frame.heartbeat_answer)
+                .is_some()
+            {
+                heard.slots_heard = true;
+            }
         }
         if let Some(shutdown) = frame.shutdown {
             self.reconnect_after =
@@ -186,6 +201,9 @@ impl Session {
         if let Some(set) = frame.set_draining {
             attempts.executor.set_operator_drains(set.draining);
             heard.draining_changed = true;
+        }
+        if let Some(coordinators) = frame.coordinators {
+            heard.coordinators = Some(coordinators.addresses);
         }
         Ok(())
     }
@@ -280,6 +298,13 @@ impl Session {
         if !std::mem::replace(&mut self.asked_for_acknowledgement, true) {
             self.heartbeat_due = Instant::now();
         }
+    }
+
+    /// The coordinator may use so many slots from now on; the heartbeat that goes with it is answered by one that knows.
+    pub(crate) fn slots(&mut self, slots: u32) {
+        self.outbox.slots(slots);
+        self.slots_told_with = Some(self.heartbeats + 1);
+        self.heartbeat_due = Instant::now();
     }
 
     pub(crate) fn outgoing(&self) -> mpsc::Sender<OpenSessionRequest> {

@@ -14,17 +14,18 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
-use toolwave_link::{Link, Tls};
-use toolwave_telemetry::logs::LogControl;
-use toolwave_telemetry::traces::Tracer;
+use toolwave_link::{Link, Resolver, Tls};
+use toolwave_telemetry::{logs::LogControl, traces::Tracer};
 use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
     admin, client,
+    coordinators::{Coordinators, Told},
     error::{BuildError, RunError},
     health,
     offer::Offer,
-    service,
+    service::Shared,
+    slots::Slots,
 };
 
 /// Where a coordinator listens unless told otherwise.
@@ -38,7 +39,7 @@ pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DEFAULT_MAX_PAYLOAD: u64 = 8 << 20;
 
 /// How connections come about, where not over TCP.
-type Connect = Box<dyn Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync>;
+type Connect = Arc<dyn Fn(Endpoint) -> BoxFuture<'static, Result<Channel, transport::Error>> + Send + Sync>;
 
 /// What a worker goes by; checked.
 #[derive(Clone, Debug)]
@@ -54,16 +55,32 @@ pub(crate) struct Settings {
 /// What is known of a worker from outside its loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Status {
-    pub(crate) registered: bool,
-    pub(crate) draining: bool,
+    /// Coordinators that it has a session with.
+    pub(crate) coordinators: u32,
+    /// It was asked to end.
+    pub(crate) ending: bool,
+    /// Coordinators whose operators drain it.
+    pub(crate) drains: u32,
     pub(crate) health: Option<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
+}
+
+impl Status {
+    pub(crate) fn is_registered(self) -> bool {
+        self.coordinators > 0
+    }
+
+    /// No coordinator gives it anything.
+    pub(crate) fn is_draining(self) -> bool {
+        self.ending || (self.drains > 0 && self.drains >= self.coordinators)
+    }
 }
 
 /// Makes a [`Worker`].
 #[must_use]
 pub struct WorkerBuilder {
-    coordinator: String,
+    coordinators: Vec<String>,
+    resolver: Resolver,
     tls: Tls,
     connect: Option<Connect>,
     settings: Settings,
@@ -74,10 +91,11 @@ pub struct WorkerBuilder {
     max_result_bytes: u64,
 }
 
-/// A worker that is ready to run. It dials the coordinator, and dials again for ever when the session ends.
+/// A worker that is ready to run. It dials its coordinators, and dials again for ever when a session ends.
 pub struct Worker {
     settings: Settings,
-    link: Link,
+    links: Vec<Link>,
+    resolver: Resolver,
     offer: Arc<Offer>,
     health: Option<SocketAddr>,
     admin: Option<SocketAddr>,
@@ -98,7 +116,8 @@ impl Worker {
     /// A worker with no tools, for a coordinator on this machine.
     pub fn builder() -> WorkerBuilder {
         WorkerBuilder {
-            coordinator: DEFAULT_COORDINATOR.to_owned(),
+            coordinators: vec![DEFAULT_COORDINATOR.to_owned()],
+            resolver: Resolver::system(),
             tls: Tls::new(),
             connect: None,
             settings: Settings {
@@ -167,9 +186,17 @@ impl Worker {
             ));
         }
         let drain = self.drain.clone();
-        let service =
-            service::Service::new(self.settings, self.link, self.offer.watch(), self.status, numbers);
-        let serving = service.run(drain.clone());
+        let shared = Shared {
+            tools: self.offer.watch(),
+            instance_id: uuid::Uuid::new_v4().to_string(),
+            status: self.status,
+            slots: Slots::new(self.settings.slots),
+            turns: client::Turns::default(),
+            told: Told::default(),
+            numbers,
+            settings: self.settings,
+        };
+        let serving = Coordinators::new(self.links, self.resolver, shared, drain.clone()).run();
         tokio::pin!(serving);
         tokio::select! {
             () = &mut serving => return Ok(()),
@@ -204,9 +231,21 @@ impl Worker {
 }
 
 impl WorkerBuilder {
-    /// Where to dial: `http://HOST:PORT` or `https://HOST:PORT`.
-    pub fn coordinator(mut self, url: impl Into<String>) -> Self {
-        self.coordinator = url.into();
+    /// Where to dial: `http://HOST:PORT` or `https://HOST:PORT`. The worker connects to every address of the host, and
+    /// follows when they change.
+    pub fn coordinator(self, url: impl Into<String>) -> Self {
+        self.coordinators([url])
+    }
+
+    /// Where to dial, in place of what was said before. The worker connects to all of them, up to 10 addresses.
+    pub fn coordinators(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.coordinators = urls.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Looks the names of coordinators up there instead of in the system's hosts file and DNS.
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
         self
     }
 
@@ -226,7 +265,7 @@ impl WorkerBuilder {
         + Sync
         + 'static,
     ) -> Self {
-        self.connect = Some(Box::new(connect));
+        self.connect = Some(Arc::new(connect));
         self
     }
 
@@ -307,7 +346,8 @@ impl WorkerBuilder {
     /// Says what is wrong, of which tool, and what would be right.
     pub fn build(self) -> Result<Worker, BuildError> {
         let Self {
-            coordinator,
+            coordinators,
+            resolver,
             tls,
             connect,
             settings,
@@ -320,14 +360,25 @@ impl WorkerBuilder {
         if !is_name(&settings.name) {
             return Err(BuildError::Name { name: settings.name });
         }
-        let link = match (client::link(&coordinator, tls)?, connect) {
-            (link, None) => link,
-            (link, Some(connect)) => link.connecting_by(connect),
-        };
+        if coordinators.is_empty() {
+            return Err(BuildError::Coordinator {
+                url: String::new(),
+                reason: format!("none is given; expected at least one, such as {DEFAULT_COORDINATOR}"),
+            });
+        }
+        let links = coordinators.iter().map(|url| {
+            let link = client::link(url, tls.clone())?;
+            Ok(match connect.clone() {
+                None => link,
+                Some(connect) => link.connecting_by(move |endpoint| connect(endpoint)),
+            })
+        });
+        let links = links.collect::<Result<_, BuildError>>()?;
         let offer = Offer::try_new(settings.clone(), max_result_bytes, tools)?;
         Ok(Worker {
             settings,
-            link,
+            links,
+            resolver,
             offer: Arc::new(offer),
             health,
             admin,
@@ -339,11 +390,11 @@ impl WorkerBuilder {
 }
 
 impl WorkerHandle {
-    /// Waits until the worker has a session. False: it has ended and will have none.
+    /// Waits until the worker has a session with some coordinator. False: it has ended and will have none.
     pub async fn registered(&self) -> bool {
         self.status
             .clone()
-            .wait_for(|status| status.registered)
+            .wait_for(|status| status.is_registered())
             .await
             .is_ok()
     }
@@ -363,16 +414,31 @@ impl WorkerHandle {
         self.offer.replace(tools.into_iter().collect())
     }
 
-    /// It has a session.
+    /// It has a session with some coordinator.
     #[must_use]
     pub fn is_registered(&self) -> bool {
-        self.status.borrow().registered
+        self.status.borrow().is_registered()
     }
 
-    /// It takes no attempts: it ends, or the operator wants it so.
+    /// How many coordinators it has a session with.
+    #[must_use]
+    pub fn coordinators_connected(&self) -> u32 {
+        self.status.borrow().coordinators
+    }
+
+    /// Waits until it has a session with so many coordinators. False: it has ended first.
+    pub async fn connected_to(&self, coordinators: u32) -> bool {
+        let mut status = self.status.clone();
+        let connected = status
+            .wait_for(|status| status.coordinators == coordinators)
+            .await;
+        connected.is_ok()
+    }
+
+    /// It takes no attempts: it ends, or the operators of all its coordinators want it so.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.status.borrow().draining
+        self.status.borrow().is_draining()
     }
 
     /// Where probes and metrics are served, once they are.

@@ -8,7 +8,7 @@ mod support;
 
 use std::{path::Path, process::Stdio};
 
-use common::{FakeCoordinator, within};
+use common::{FakeCoordinator, registered, within};
 use support::{Authority, Issued, TlsServer, When, server_config};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
@@ -16,6 +16,7 @@ use tokio::{
     process::{Child, ChildStderr, Command},
 };
 use tonic::Status;
+use toolwave_proto::v1::{Coordinators, OpenSessionResponse, Registered};
 use toolwave_worker::{Tls, Worker};
 
 async fn coordinator(own: &Issued, client_ca: &Authority) -> FakeCoordinator {
@@ -265,4 +266,68 @@ async fn settings_for_tls_without_tls_are_wrong() {
     let said = check().await;
     assert!(said.contains(":2:6: tls.ca: means nothing without TLS"), "{said}");
     assert!(said.contains("expected https://HOST:PORT"), "{said}");
+}
+
+/// An address that a coordinator tells of is only where is dialled: who is there must prove the name that was given.
+#[tokio::test]
+async fn a_coordinator_that_another_tells_of_must_prove_the_same_name() {
+    let ca = Authority::new();
+    let own = ca.server(&["coordinator.example"], When::Now);
+    let mut teller = coordinator(&own, &ca).await;
+    let mut another = coordinator(&own, &ca).await;
+    let liar = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let identity = ca.client("spiffe://toolwave/worker/a", When::Now);
+    let tls = Tls::new()
+        .ca_pem(ca.pem())
+        .identity_pem(&identity.certificate, &identity.key)
+        .server_name("coordinator.example");
+    let worker = Worker::builder()
+        .coordinator(format!("https://{}", teller.address))
+        .name("a")
+        .tls(tls)
+        .build()
+        .unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    let (session, _) = teller.accept().await;
+    let told = [
+        format!("https://{}", liar.local_addr().unwrap()),
+        format!("http://{}", plain.local_addr().unwrap()),
+        format!("https://{}", another.address),
+    ];
+    session
+        .send(OpenSessionResponse {
+            coordinators: Some(Coordinators {
+                addresses: told.to_vec(),
+            }),
+            ..OpenSessionResponse::default()
+        })
+        .await;
+    let (second, register) = another.session().await;
+    assert_eq!(register.connected_to, ["coordinator"]);
+    let coordinator_id = "another".to_owned();
+    second
+        .register(Registered {
+            coordinator_id,
+            ..registered()
+        })
+        .await;
+    assert!(within(handle.connected_to(2)).await);
+    // signed by the same CA, for another name
+    let other = ca.server(&["liar.example"], When::Now);
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server_config(&other, Some(&ca))));
+    let (stream, _) = within(liar.accept()).await.unwrap();
+    assert!(
+        within(acceptor.accept(stream)).await.is_err(),
+        "the worker ends the handshake"
+    );
+    let in_plaintext = plain.accept();
+    tokio::pin!(in_plaintext);
+    assert!(
+        futures_util::poll!(&mut in_plaintext).is_pending(),
+        "nobody came in plaintext"
+    );
+    assert_eq!(handle.coordinators_connected(), 2);
+    running.abort();
 }

@@ -118,6 +118,12 @@ impl Address {
         &self.host
     }
 
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// As requests name it.
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri

@@ -8,10 +8,12 @@ mod address;
 mod failure;
 mod link;
 mod pem;
+mod resolver;
 mod stream;
 mod tls;
 
 pub use address::{Address, AddressError};
 pub use failure::LinkFailure;
 pub use link::Link;
+pub use resolver::Resolver;
 pub use tls::{Tls, TlsPart, TlsProblem, TlsProblems};

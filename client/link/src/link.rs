@@ -4,6 +4,7 @@
 
 use std::{
     fmt,
+    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -27,10 +28,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Link(Arc<Inner>);
 
 /// How a channel comes about, where not by this crate.
-type Connect = Box<dyn Fn(Endpoint) -> Connecting + Send + Sync>;
+type Connect = Arc<dyn Fn(Endpoint) -> Connecting + Send + Sync>;
 type Connecting = Pin<Box<dyn Future<Output = Result<Channel, transport::Error>> + Send>>;
 
 struct Inner {
+    address: Address,
     endpoint: Endpoint,
     dialled: Uri,
     tls: Option<Arc<Checked>>,
@@ -83,6 +85,7 @@ impl Link {
         // tonic itself would ask for its own TLS where the address says `https`.
         let endpoint = tune(Endpoint::from(dialled.clone())).origin(address.uri().clone());
         Ok(Self(Arc::new(Inner {
+            address: address.clone(),
             endpoint,
             dialled,
             tls,
@@ -97,9 +100,44 @@ impl Link {
     #[must_use]
     pub fn connecting_by(mut self, connect: impl Fn(Endpoint) -> Connecting + Send + Sync + 'static) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.connect = Some(Box::new(connect));
+            inner.connect = Some(Arc::new(connect));
         }
         self
+    }
+
+    /// The way to one of the addresses of the host, or to another host that is to prove the same name: what is dialled
+    /// differs, and nothing else. A link that connects by other means stays as it is.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        let Ok(dialled) = Uri::builder()
+            .scheme("http")
+            .authority(address.to_string())
+            .path_and_query("/")
+            .build()
+        else {
+            // a socket address is an authority as it is written
+            return self.clone();
+        };
+        Self(Arc::new(Inner {
+            address: self.0.address.clone(),
+            endpoint: self.0.endpoint.clone(),
+            dialled,
+            tls: self.0.tls.clone(),
+            connect: self.0.connect.clone(),
+            notes: Notes::default(),
+        }))
+    }
+
+    /// As it was given; what is dialled may be one of its host's addresses.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// It connects over TCP, so that the addresses of its host are its own to look up.
+    #[must_use]
+    pub fn is_tcp(&self) -> bool {
+        self.0.connect.is_none()
     }
 
     /// Connects, within 5 s; the channel connects again by itself when it is used after the connection broke.
@@ -153,6 +191,14 @@ impl Link {
             Some(b"h2") => Ok(Connection::tls(stream, self.0.notes.clone())),
             _ => Err(LinkFailure::NoHttp2),
         }
+    }
+}
+
+/// What is dialled.
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = self.0.dialled.authority();
+        f.write_str(authority.map_or("", |authority| authority.as_str()))
     }
 }
 

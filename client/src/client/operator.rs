@@ -15,8 +15,9 @@ impl Client {
         &self,
         request: v1::ListExecutionsRequest,
     ) -> Result<v1::ListExecutionsResponse, ClientError> {
-        let answer = self.admin.clone().list_executions(request).await;
-        Ok(answer.map_err(|status| self.classify(status))?.into_inner())
+        let way = self.pool.way().await?;
+        let answer = way.admin.clone().list_executions(request).await;
+        Ok(answer.map_err(|status| way.error(status))?.into_inner())
     }
 
     /// One execution, with each of its calls and attempts as far as they have come.
@@ -30,8 +31,9 @@ impl Client {
         let request = v1::GetExecutionRequest {
             execution_id: execution_id.into(),
         };
-        let answer = self.admin.clone().get_execution(request).await;
-        Ok(answer.map_err(|status| self.classify(status))?.into_inner())
+        let way = self.pool.way().await?;
+        let answer = way.admin.clone().get_execution(request).await;
+        Ok(answer.map_err(|status| way.error(status))?.into_inner())
     }
 
     /// Cancels an execution of any tenant; [`Client::cancel_execution`] cancels one's own.
@@ -45,8 +47,9 @@ impl Client {
         let request = v1::AdminServiceCancelExecutionRequest {
             execution_id: execution_id.into(),
         };
-        let answer = self.admin.clone().cancel_execution(request).await;
-        Ok(answer.map_err(|status| self.classify(status))?.into_inner())
+        let way = self.pool.way().await?;
+        let answer = way.admin.clone().cancel_execution(request).await;
+        Ok(answer.map_err(|status| way.error(status))?.into_inner())
     }
 
     /// The coordinator as a whole: what runs, what waits, and for which limit.
@@ -54,7 +57,8 @@ impl Client {
     /// # Errors
     /// As [`Client::list_executions`].
     pub async fn cluster(&self) -> Result<v1::GetClusterResponse, ClientError> {
-        let answer = self.admin.clone().get_cluster(v1::GetClusterRequest {}).await;
-        Ok(answer.map_err(|status| self.classify(status))?.into_inner())
+        let way = self.pool.way().await?;
+        let answer = way.admin.clone().get_cluster(v1::GetClusterRequest {}).await;
+        Ok(answer.map_err(|status| way.error(status))?.into_inner())
     }
 }

@@ -59,6 +59,14 @@ pub enum Event {
         /// All of them, in any order.
         tools: Vec<ToolKey>,
     },
+    /// The slots of the worker of this session that are for this coordinator, after a change. Fewer than are taken:
+    /// nothing starts there until enough have ended.
+    WorkerSlots {
+        /// Which session.
+        session: SessionKey,
+        /// In place of those that it registered with.
+        slots: u32,
+    },
     /// The worker (not only its session) drains or takes dispatches again.
     WorkerDraining {
         /// Which.

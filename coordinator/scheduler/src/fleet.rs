@@ -210,6 +210,17 @@ pub(crate) fn tools_changed(cluster: &mut Cluster, now: Time, session: SessionKe
     settle_worker(cluster, now, key);
 }
 
+/// The worker of a session divides its slots otherwise. What runs there keeps what it has taken.
+pub(crate) fn slots_changed(cluster: &mut Cluster, now: Time, session: SessionKey, slots: u32) {
+    let Some(&key) = cluster.sessions.get(&session) else {
+        return;
+    };
+    if let Some(worker) = cluster.workers.get_mut(&key) {
+        worker.slots = slots;
+        settle_worker(cluster, now, key);
+    }
+}
+
 /// Moves a worker into the pool of its new tools.
 fn change_tools(cluster: &mut Cluster, now: Time, key: WorkerKey, tools: Vec<ToolKey>) {
     let Some(worker) = cluster.workers.get(&key) else {
@@ -271,7 +282,7 @@ pub(crate) fn lost(
     };
     match end {
         SessionEnd::Broken => detach(cluster, now, key),
-        SessionEnd::Goodbye => forget(cluster, executions, now, key, out),
+        SessionEnd::Goodbye => forget(cluster, executions, now, key, Left::Goodbye, out),
     }
 }
 
@@ -284,7 +295,7 @@ pub(crate) fn gone(
     out: &mut Vec<Action>,
 ) {
     if cluster.workers.contains_key(&key) {
-        forget(cluster, executions, now, key, out);
+        forget(cluster, executions, now, key, Left::Lost, out);
     }
 }
 
@@ -306,12 +317,21 @@ fn break_session(cluster: &mut Cluster, now: Time, key: WorkerKey) {
     }
 }
 
+/// How a worker left that will not come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// It had reported the end of every attempt that it had read of.
+    Goodbye,
+    Lost,
+}
+
 /// The worker will not come back: its attempts are given up, and nothing of it is kept.
 fn forget(
     cluster: &mut Cluster,
     executions: &mut Executions,
     now: Time,
     key: WorkerKey,
+    left: Left,
     out: &mut Vec<Action>,
 ) {
     leave_pool(cluster, now, key);
@@ -335,7 +355,16 @@ fn forget(
     out.push(Action::ForgetWorker { worker: key });
     cluster.dirty = true;
     for attempt in live {
-        failed(cluster, executions, now, attempt, AttemptFailure::WorkerLost, out);
+        // A dispatch that crossed the goodbye: it was never read, or its end would have been reported.
+        let sent = worker
+            .occupied
+            .get(&attempt)
+            .is_some_and(|occupancy| occupancy.sequence > 0);
+        let failure = match left {
+            Left::Goodbye if sent => AttemptFailure::Refused,
+            Left::Goodbye | Left::Lost => AttemptFailure::WorkerLost,
+        };
+        failed(cluster, executions, now, attempt, failure, out);
     }
 }
 
@@ -367,7 +396,7 @@ pub(crate) fn worker_timer(
                 reason: EvictReason::LeaseExpired,
             });
         }
-        forget(cluster, executions, now, key, out);
+        forget(cluster, executions, now, key, Left::Lost, out);
         return;
     }
     match worker.link {

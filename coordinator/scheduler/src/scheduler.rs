@@ -67,6 +67,7 @@ impl Scheduler {
                 );
             }
             Event::ToolsChanged { session, tools } => fleet::tools_changed(cluster, now, session, tools),
+            Event::WorkerSlots { session, slots } => fleet::slots_changed(cluster, now, session, slots),
             Event::WorkerDraining { worker, draining } => fleet::draining(cluster, now, worker, draining),
             Event::WorkerLost { session, end } => fleet::lost(cluster, executions, now, (session, end), out),
             Event::WorkerGone { worker } => fleet::gone(cluster, executions, now, worker, out),

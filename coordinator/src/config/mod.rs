@@ -4,6 +4,7 @@
 mod admin;
 mod listen;
 mod log;
+mod peers;
 mod tls;
 mod traces;
 
@@ -100,6 +101,9 @@ pub struct Config {
     pub max_new_connections_per_address: usize,
     /// Streams (executions, sessions) at once on one connection.
     pub max_streams_per_connection: u32,
+    /// Other coordinators, as `http://HOST:PORT` or `https://HOST:PORT` where workers come in: workers are told of
+    /// them, and connect to every address of each name.
+    pub peers: Vec<String>,
     /// Threads that serve; 0: one where there are up to two cores, else one per core.
     pub threads: usize,
     /// TLS of `listen`.
@@ -167,6 +171,7 @@ impl Default for Config {
             max_connections_per_address: 2_000,
             max_new_connections_per_address: 1_000,
             max_streams_per_connection: 1_000,
+            peers: Vec::new(),
             threads: 0,
             tls: None,
             worker_tls: None,
@@ -212,6 +217,7 @@ impl Config {
                 expected: format!("0 to {MAX_THREADS}"),
             });
         }
+        peers::check(&self.peers, &mut wrong);
         self.check_health(&mut wrong);
         wrong.extend(Identities::check(self));
         self.traces.check(&mut wrong);

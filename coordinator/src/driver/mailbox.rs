@@ -66,6 +66,8 @@ pub(crate) struct Joined {
     pub(crate) max_parameters: usize,
     /// For operators.
     pub(crate) description: Description,
+    /// Other coordinators, which it is told of.
+    pub(crate) peers: Arc<[String]>,
     /// To the writer of its stream.
     pub(crate) outbox: mpsc::Sender<Vec<Outbound>>,
     /// Ends its stream at once, whatever waits.
@@ -89,6 +91,8 @@ pub(crate) struct Frame {
     pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) tools: Option<Vec<Arc<str>>>,
     pub(crate) draining: bool,
+    /// Those that this coordinator may use from now on.
+    pub(crate) slots: Option<u32>,
     pub(crate) goodbye: bool,
 }
 
@@ -201,6 +205,7 @@ impl Frame {
             && self.ended.is_empty()
             && self.heartbeat.is_none()
             && self.tools.is_none()
+            && self.slots.is_none()
             && !self.draining
             && !self.goodbye
     }

@@ -78,6 +78,10 @@ impl Driver {
             in_flight: joined.in_flight,
         });
         self.withdraw(arrival.dropped);
+        if !joined.peers.is_empty() {
+            self.directory
+                .say(joined.session, Outbound::Coordinators(joined.peers));
+        }
         if let Some(reconnect_after) = self.admission.draining {
             self.directory
                 .say(joined.session, Outbound::Shutdown { reconnect_after });
@@ -144,6 +148,9 @@ impl Driver {
             self.handle(Event::ToolsChanged { session, tools });
             let dropped = self.directory.offers(session, &names);
             self.withdraw(dropped);
+        }
+        if let Some(slots) = frame.slots {
+            self.handle(Event::WorkerSlots { session, slots });
         }
         if frame.draining
             && let Some(worker) = self.directory.drains_itself(session)

@@ -21,7 +21,7 @@ use crate::{
     audit::{CallerFacts, Event},
     catalogue::Catalogue,
     error::{Reason, RequestError},
-    handle::{Cancelled, Handle, Ticket},
+    handle::{Cancelled, Handle, SubmitError, Ticket},
     tenants::Caller,
 };
 
@@ -77,7 +77,7 @@ impl Service {
         }
         tokio::task::spawn_blocking(move || work(request))
             .await
-            .map_err(|_| RequestError::CoordinatorStopped)?
+            .map_err(|_| RequestError::from(SubmitError::Closed))?
     }
 
     /// Checks and submits, or joins. What comes to nothing is recorded here, the rest by the driver.

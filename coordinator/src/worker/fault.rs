@@ -46,6 +46,8 @@ pub(crate) enum SessionFault {
         "a worker of another identity has the name, or is still waited for; names are unique in the cluster"
     )]
     WorkerIdTaken,
+    #[error("this coordinator is one of those that the worker is connected to")]
+    AlreadyConnected,
     #[error("{0}")]
     BadFrame(String),
     #[error("a frame cannot be read: {0}")]
@@ -103,7 +105,7 @@ impl SessionFault {
             Self::IdentityMismatch { .. } | Self::ToolsNotPermitted { .. } => Code::PermissionDenied,
             Self::WorkerIdTaken => Code::AlreadyExists,
             Self::HeartbeatFlood(_) => Code::ResourceExhausted,
-            Self::Evicted(_) | Self::Replaced | Self::NotReading => Code::Aborted,
+            Self::Evicted(_) | Self::Replaced | Self::NotReading | Self::AlreadyConnected => Code::Aborted,
             Self::CoordinatorGone => Code::Unavailable,
         }
     }
@@ -126,6 +128,7 @@ impl SessionFault {
             Self::IdentityMismatch { .. } => "IDENTITY_MISMATCH",
             Self::ToolsNotPermitted { .. } => "TOOLS_NOT_PERMITTED",
             Self::WorkerIdTaken => "WORKER_ID_TAKEN",
+            Self::AlreadyConnected => "ALREADY_CONNECTED",
             Self::HeartbeatFlood(_) => "HEARTBEAT_FLOOD",
             Self::Evicted(_) => "EVICTED",
             Self::Replaced => "REPLACED",

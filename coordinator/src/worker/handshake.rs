@@ -82,6 +82,14 @@ fn check(
     name("register.worker", &register.worker)?;
     caller.may_be(&register.worker)?;
     name("register.instance_id", &register.instance_id)?;
+    let here = &*terms.coordinator_id;
+    if register
+        .connected_to
+        .iter()
+        .any(|coordinator| coordinator == here)
+    {
+        return Err(SessionFault::AlreadyConnected);
+    }
     let message_bytes = if register.max_message_bytes == 0 {
         DEFAULT_MESSAGE
     } else {

@@ -45,6 +45,8 @@ pub(crate) enum Outbound {
         reconnect_after: Duration,
     },
     SetDraining(bool),
+    /// Where others are.
+    Coordinators(Arc<[String]>),
     /// Last: ends the stream.
     Close(SessionFault),
 }
@@ -199,6 +201,10 @@ impl Outbox {
                 }
                 Outbound::SetDraining(draining) => {
                     frame.rest.set_draining = Some(v1::SetDraining { draining });
+                }
+                Outbound::Coordinators(addresses) => {
+                    let addresses = addresses.to_vec();
+                    frame.rest.coordinators = Some(v1::Coordinators { addresses });
                 }
                 Outbound::Close(fault) if entries == 0 && self.pieces.is_empty() => return Some(Err(fault)),
                 close @ Outbound::Close(_) => {

@@ -45,6 +45,8 @@ pub(crate) struct SessionTerms {
     pub(crate) max_result: u64,
     pub(crate) max_slots: u32,
     pub(crate) max_tools: usize,
+    /// Other coordinators, which workers are told of.
+    pub(crate) peers: Arc<[String]>,
 }
 
 /// What the sessions share.

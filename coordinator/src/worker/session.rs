@@ -35,6 +35,7 @@ pub(super) struct Session {
     workers: Arc<Workers>,
     key: SessionKey,
     name: Arc<str>,
+    /// The most that it had in this session: attempts that took a slot that it gave back may still be listed.
     slots: u32,
     caller: Caller,
     answers: Arc<Answers>,
@@ -76,6 +77,12 @@ pub(super) async fn serve(
     });
     let registration = match permitted {
         Ok(registration) => registration,
+        // It has asked whether this is a coordinator that it knows, and goes on with the session that it has.
+        Err(fault @ SessionFault::AlreadyConnected) => {
+            tracing::debug!(address = ?caller.address, "a worker came by another address than that of its session");
+            answers.end(Some(fault));
+            return;
+        }
         Err(fault) => {
             let (address, identity) = (caller.address, caller.identity());
             tracing::warn!(?address, identity, reason = fault.reason(), error = %fault, "worker refused");
@@ -136,6 +143,7 @@ impl Session {
                 Vec::new()
             },
             draining: registration.draining,
+            peers: terms.peers.clone(),
             max_parameters: registration.max_parameters,
             description: Description {
                 labels: registration.labels,
@@ -213,6 +221,7 @@ impl Session {
             Some(changed) => Some(self.tools(changed.tools).await.map_err(Stop::Fault)?),
             None => None,
         };
+        let slots = frame.slots_changed.map(|changed| self.slots(changed.slots));
         let goodbye = frame.goodbye.is_some();
         self.pace.thin(&mut frame.progress);
         let message = Frame {
@@ -223,6 +232,7 @@ impl Session {
             heartbeat,
             tools,
             draining: frame.draining.is_some(),
+            slots,
             goodbye,
         };
         if !message.is_empty() && !self.tell(Input::Frame(Box::new(message))).await {
@@ -318,6 +328,13 @@ impl Session {
             in_flight,
             dispatches_read: heartbeat.dispatches_read,
         }))
+    }
+
+    /// Those that are used of what it gives.
+    fn slots(&mut self, given: u32) -> u32 {
+        let slots = given.min(self.workers.terms.max_slots);
+        self.slots = self.slots.max(slots);
+        slots
     }
 
     async fn tools(&mut self, tools: Vec<v1::Tool>) -> Result<Vec<Arc<str>>, SessionFault> {

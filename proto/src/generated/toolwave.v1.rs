@@ -1538,6 +1538,10 @@ pub struct Register {
     /// The largest payload (parameters of a call) that the worker accepts, in bytes.
     #[prost(uint64, tag = "13")]
     pub max_parameters_bytes: u64,
+    /// Coordinators that this worker has a session with by another address, or lost one with just now. A coordinator that
+    /// finds itself here ends the stream with ABORTED and ALREADY_CONNECTED; the session that there is goes on.
+    #[prost(string, repeated, tag = "14")]
+    pub connected_to: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Registered {

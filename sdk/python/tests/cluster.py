@@ -94,10 +94,12 @@ class Process:
 class Coordinator(Process):
     """A coordinator with a configuration; `address` is host:port."""
 
-    def __init__(self, folder: Path, config: str = "", address: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self, folder: Path, config: str = "", address: str = "127.0.0.1:0", startup_grace: str = "0s"
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "coordinator.toml"
-        file.write_text(f'startup_grace = "0s"\n{config}')
+        file.write_text(f'startup_grace = "{startup_grace}"\n{config}')
         super().__init__([str(BINARIES / "toolwave-coordinator"), "--listen", address, "--config", str(file)])
         self.address = self.wait_for(r"(127\.0\.0\.1:[1-9]\d*)").group(1)
 

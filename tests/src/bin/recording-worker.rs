@@ -1,6 +1,6 @@
 //! A worker process whose tools write down what they do; see `toolwave_tests::recording`.
 //!
-//! `recording-worker COORDINATOR NAME SLOTS RECORD [SLOWER_MS]`
+//! `recording-worker COORDINATOR[,COORDINATOR...] NAME SLOTS RECORD [SLOWER_MS]`
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .context("SLOWER_MS is no number")?;
     let recorder = Arc::new(Recorder::open(Path::new(record))?);
     let worker = Worker::builder()
-        .coordinator(coordinator)
+        .coordinators(coordinator.split(','))
         .name(name)
         .slots(slots.parse().context("SLOTS is no number")?)
         .drain_timeout(DRAIN)

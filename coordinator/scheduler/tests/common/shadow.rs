@@ -116,6 +116,12 @@ impl Shadow {
                     worker.spec.tools.clone_from(tools);
                 }
             }
+            Event::WorkerSlots { session, slots } => {
+                if let Some(worker) = self.attached(*session) {
+                    worker.heard = now;
+                    worker.spec.slots = *slots;
+                }
+            }
             Event::WorkerDraining { worker, draining } => {
                 if let Some(worker) = self.workers.get_mut(worker) {
                     worker.spec.draining = *draining;
@@ -353,7 +359,16 @@ impl Shadow {
             }
             SessionEnd::Goodbye => {
                 self.expected.forgotten = Some(key);
-                self.forget(key);
+                let taken = self.workers.remove(&key).map(|worker| worker.taken);
+                for (attempt, taken) in taken.unwrap_or_default() {
+                    // one that showed a sign and was not reported is lost; the others crossed the goodbye
+                    let ending = if taken.sequence > 0 {
+                        Ending::NotRead
+                    } else {
+                        Ending::Lost
+                    };
+                    self.end_attempt(attempt, ending);
+                }
             }
         }
     }

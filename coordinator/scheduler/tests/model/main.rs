@@ -133,7 +133,7 @@ fn the_same_script_gives_the_same_actions() {
 /// A model that never gets somewhere proves nothing about it.
 #[test]
 fn the_scripts_reach_every_corner() {
-    const CORNERS: [&str; 45] = [
+    const CORNERS: [&str; 46] = [
         "-> Refused",
         "-> Resolve",
         "-> Started",
@@ -176,6 +176,7 @@ fn the_scripts_reach_every_corner() {
         "end: Goodbye",
         "WorkerGone",
         "ToolsChanged",
+        "WorkerSlots",
         "draining: true",
         "call { E(9)",
         " is Ejected",

@@ -97,6 +97,11 @@ pub(crate) enum Step {
         at: u16,
         tools: u32,
     },
+    /// The worker divides its slots otherwise: so many, at most all, are for this coordinator.
+    SlotsChanged {
+        at: u16,
+        slots: u32,
+    },
     Redeclare {
         tool: u32,
         spec: ToolSpec,
@@ -303,6 +308,7 @@ impl Step {
                 count: (more % 3) as u8 + 1,
             },
             61 => Self::Lose { at },
+            62 => Self::SlotsChanged { at, slots: more % 5 },
             _ => Self::Lag(ms(u64::from(more % 6000))),
         }
     }

@@ -197,6 +197,17 @@ impl World {
                 }
                 Ok(())
             }
+            Step::SlotsChanged { at, slots } => {
+                if let Some(host) = self.pick(*at, |process| !process.hung && process.link.is_some()) {
+                    let slots = *slots;
+                    self.process(host, |process| {
+                        // some of them: a worker takes what was on its way as long as nobody else has the slot
+                        let slots = slots.min(process.slots);
+                        process.say(|session| Event::WorkerSlots { session, slots });
+                    });
+                }
+                Ok(())
+            }
             Step::Redeclare { tool, spec } => self.give(Event::ToolDeclared {
                 tool: ToolKey(*tool),
                 spec: spec.clone(),

@@ -9,6 +9,7 @@ mod limits;
 mod order;
 mod reports;
 mod retries;
+mod slots;
 mod suspects;
 mod tenants;
 mod waits;

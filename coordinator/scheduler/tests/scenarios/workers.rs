@@ -457,6 +457,7 @@ fn a_session_that_is_not_known_changes_nothing() {
         session,
         tools: Vec::new(),
     });
+    lab.event(Event::WorkerSlots { session, slots: 7 });
     lab.event(Event::AttemptStarted { session, attempt });
     let actions = lab.event(Event::AttemptFinished {
         session,

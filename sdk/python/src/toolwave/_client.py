@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Literal
@@ -10,15 +12,62 @@ from typing import Any, Literal
 import grpc
 from typing_extensions import Self, Unpack
 
-from toolwave import _calls, _results, _trace
-from toolwave._channel import DEFAULT_ADDRESS, Options, Tls, Token, check_token, route
-from toolwave._errors import from_rpc
+from toolwave import _calls, _failover, _results, _trace
+from toolwave._channel import DEFAULT_ADDRESS, Options, Route, Tls, Token, check_token, route
+from toolwave._errors import RpcError, from_rpc
 from toolwave._proto import execution_pb2 as pb
 from toolwave._types import Cancellation, Event, Execution, Plan, Tool, ToolCall, ToolResult
+
+_UNWATCHED = 0.25
+"""Seconds until grpc's thread that watches a channel has ended: it fails, and says so, if the channel closes first."""
+
+
+class _Way:
+    """A channel to one of the coordinators."""
+
+    def __init__(self, where: Route) -> None:
+        credentials = where.credentials()
+        options = list(where.options)
+        if credentials is None:
+            self.channel = grpc.insecure_channel(where.address.target, options=options)
+        else:
+            self.channel = grpc.secure_channel(where.address.target, credentials, options=options)
+        self.methods: dict[str, Any] = {
+            name: self.channel.unary_unary(path, request_serializer=to, response_deserializer=back)
+            for name, (path, to, back) in _calls.METHODS.items()
+        }
+        path, to, back = _calls.STREAM
+        self.stream: Any = self.channel.unary_stream(path, request_serializer=to, response_deserializer=back)
+        self._state: grpc.ChannelConnectivity | None = None
+        self._changed = threading.Condition()
+
+    def _notice(self, state: grpc.ChannelConnectivity) -> None:
+        with self._changed:
+            self._state = state
+            self._changed.notify_all()
+
+    def unwatch(self) -> None:
+        """Before it is closed."""
+        self.channel.unsubscribe(self._notice)
+
+    def connected(self) -> bool:
+        """There is a connection, perhaps after a while: only then is a request sent, so that a missing one is known
+        to have carried none."""
+        known = (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE)
+        if self._state is not grpc.ChannelConnectivity.READY:
+            self.channel.unsubscribe(self._notice)
+            self._state = None
+            self.channel.subscribe(self._notice, try_to_connect=True)
+        with self._changed:
+            self._changed.wait_for(lambda: self._state in known, _failover.CONNECT_TIMEOUT)
+            return self._state is grpc.ChannelConnectivity.READY
 
 
 class Client:
     """Runs tool calls on a cluster, and blocks meanwhile. `with` or `close()` ends it.
+
+    `address` may be several with commas between them: one is asked, and another when it takes no work. What may have
+    run is submitted to another only where `resubmit` says so: "keyed" if every call has an idempotency key, "always".
 
     KeyboardInterrupt while it waits cancels the execution on the coordinator.
     """
@@ -33,23 +82,16 @@ class Client:
         insecure_plaintext_token: bool = False,
         max_message_bytes: int = _calls.DEFAULT_MAX_MESSAGE_BYTES,
         channel_options: Options = (),
+        patience: float | None = None,
+        resubmit: _failover.Resubmit = "never",
     ) -> None:
-        where = route(address, tls, max_message_bytes, channel_options)
+        routes = [route(each, tls, max_message_bytes, channel_options) for each in _failover.split(address)]
         self._token = Token(token, token_file)
-        check_token(where.address, self._token, insecure_plaintext_token)
+        for where in routes:
+            check_token(where.address, self._token, insecure_plaintext_token)
         self._max_message_bytes = max_message_bytes
-        credentials = where.credentials()
-        options = list(where.options)
-        if credentials is None:
-            self._channel = grpc.insecure_channel(where.address.target, options=options)
-        else:
-            self._channel = grpc.secure_channel(where.address.target, credentials, options=options)
-        self._methods: dict[str, Any] = {
-            name: self._channel.unary_unary(path, request_serializer=to, response_deserializer=back)
-            for name, (path, to, back) in _calls.METHODS.items()
-        }
-        path, to, back = _calls.STREAM
-        self._stream: Any = self._channel.unary_stream(path, request_serializer=to, response_deserializer=back)
+        self._turns = _failover.Turns([where.address.target for where in routes], patience, resubmit)
+        self._ways = [_Way(where) for where in routes]
 
     def __enter__(self) -> Self:
         return self
@@ -61,12 +103,37 @@ class Client:
 
     def close(self) -> None:
         """Closes the connection; executions that are waited for are cancelled."""
-        self._channel.close()
+        if not self._turns.is_once:
+            for way in self._ways:
+                way.unwatch()
+            time.sleep(_UNWATCHED)
+        for way in self._ways:
+            way.channel.close()
 
-    def _call(self, method: str, request: Any, timeout: float | None = None, traceparent: str | None = None) -> Any:
-        call = self._methods[method].future(
-            request, timeout=timeout, metadata=_trace.metadata(self._token.metadata(), traceparent)
-        )
+    def _call(self, method: str, request: Any, traceparent: str | None = None) -> Any:
+        if self._turns.is_once:
+            return self._ask(0, method, request, traceparent)
+        return self._carry(method, request, traceparent)[0]
+
+    def _carry(self, method: str, request: Any, traceparent: str | None = None) -> tuple[Any, _failover.Carrying]:
+        carrying = _failover.carrying(self._turns, request)
+        while True:
+            way = self._turns.pick()
+            if not self._ways[way].connected():
+                error: RpcError = _failover.unreachable(self._turns.addresses[way])
+                time.sleep(carrying.missed(way, error, sent=False))
+                continue
+            if method == "execute":
+                carrying.in_time(request)
+            try:
+                return self._ask(way, method, request, traceparent), carrying
+            except RpcError as missed:
+                time.sleep(carrying.missed(way, missed))
+
+    def _ask(self, way: int, method: str, request: Any, traceparent: str | None = None) -> Any:
+        timeout = _calls.rpc_deadline(request) if method == "execute" else None
+        metadata = _trace.metadata(self._token.metadata(), traceparent)
+        call = self._ways[way].methods[method].future(request, timeout=timeout, metadata=metadata)
         try:
             return call.result()
         except grpc.RpcError as error:
@@ -85,9 +152,7 @@ class Client:
     ) -> list[ToolResult]:
         """Runs the calls and returns one result for each, in their order."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        answer: pb.ExecuteParallelResponse = self._call(
-            "execute", request, _calls.rpc_deadline(request), options.get("traceparent")
-        )
+        answer: pb.ExecuteParallelResponse = self._call("execute", request, options.get("traceparent"))
         return [_results.result(each) for each in answer.results]
 
     def execute(
@@ -98,9 +163,11 @@ class Client:
     ) -> Execution:
         """The same, with the execution's summary."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        return _results.execution(
-            self._call("execute", request, _calls.rpc_deadline(request), options.get("traceparent"))
-        )
+        traceparent = options.get("traceparent")
+        if self._turns.is_once:
+            return _results.execution(self._ask(0, "execute", request, traceparent), [])
+        answer, carrying = self._carry("execute", request, traceparent)
+        return _results.execution(answer, carrying.resubmissions)
 
     def stream(
         self,
@@ -108,9 +175,12 @@ class Client:
         max_concurrency: int | Literal["auto"] = _calls.DEFAULT_CONCURRENCY,
         **options: Unpack[_calls.ExecutionOptions],
     ) -> Iterator[Event]:
-        """Each event as it happens. An iteration that is left early cancels the execution."""
+        """Each event as it happens. An iteration that is left early cancels the execution.
+
+        Of several coordinators one is asked that can be connected to; its errors are the caller's.
+        """
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        call = self._stream(
+        call = self._ways[self._reached()].stream(
             pb.ExecuteParallelStreamRequest(execution=request),
             timeout=_calls.rpc_deadline(request),
             metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
@@ -124,6 +194,14 @@ class Client:
             raise from_rpc(error) from None
         finally:
             call.cancel()
+
+    def _reached(self) -> int:
+        if self._turns.is_once:
+            return 0
+        carrying = _failover.Carrying(self._turns, repeatable=True, deadline=None)
+        while not self._ways[way := self._turns.pick()].connected():
+            time.sleep(carrying.missed(way, _failover.unreachable(self._turns.addresses[way]), sent=False))
+        return way
 
     def plan(
         self,

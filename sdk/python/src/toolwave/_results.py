@@ -23,6 +23,7 @@ from toolwave._types import (
     Plan,
     Planned,
     Progressed,
+    Resubmission,
     Retried,
     Started,
     Summary,
@@ -142,9 +143,9 @@ def summary(message: pb.ExecutionSummary, at: float | None = None) -> Summary:
     )
 
 
-def execution(message: pb.ExecuteParallelResponse) -> Execution:
+def execution(message: pb.ExecuteParallelResponse, resubmissions: list[Resubmission]) -> Execution:
     """All results, in order, and the summary."""
-    return Execution([result(each) for each in message.results], summary(message.summary))
+    return Execution([result(each) for each in message.results], summary(message.summary), resubmissions)
 
 
 def event(message: pb.ExecutionEvent) -> Event | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Union
 
@@ -132,11 +132,23 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Resubmission:
+    """A coordinator did not take an execution, or did not answer it, and another was asked."""
+
+    address: str
+    reason: str
+    may_have_run: bool
+    """Calls of it may have run there, and run twice."""
+
+
+@dataclass(frozen=True)
 class Execution:
     """All results, in request order, and the summary."""
 
     results: list[ToolResult]
     summary: Summary
+    resubmissions: list[Resubmission] = field(default_factory=list)
+    """Coordinators that were asked before the one that answered."""
 
 
 @dataclass(frozen=True)
