@@ -55,6 +55,12 @@ impl Track {
         }
     }
 
+    /// It changed once.
+    #[inline]
+    pub(crate) fn has_one_change(&self) -> bool {
+        self.changes.len() == 1
+    }
+
     /// Nothing ever did.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
@@ -183,12 +189,11 @@ mod tests {
         let all = [Some(&execution), Some(&tenant), Some(&queue)];
         assert_eq!(
             waited(all, 5, 30),
-            [
-                (Slots, 10),
-                (ExecutionLimit, 10),
-                (TenantLimit, 5),
-                (ToolRate, 10)
-            ]
+            [(Slots, 10), (ExecutionLimit, 10), (TenantLimit, 5)]
+        );
+        assert_eq!(
+            waited(all, 24, 40),
+            [(Slots, 5), (TenantLimit, 1), (ToolRate, 10)]
         );
         assert_eq!(waited(all, 12, 18), [(ExecutionLimit, 6)]);
         assert_eq!(

@@ -32,8 +32,9 @@ pub(crate) fn of_head(
             return waits;
         }
         if let Some(queue) = cluster.queues.queue(lane.queue)
-            && queue.closed.is_steady(call.queued_at)
+            && (queue.closed.is_steady(call.queued_at) || queue.closed.has_one_change())
         {
+            // What held it back first did so since there was a queue, not only since that was looked at.
             let reason = queue.closed.now().unwrap_or(WaitReason::Turn);
             waits.add(reason, call.queued_at, now);
             return waits;
