@@ -203,7 +203,8 @@ async fn what_changes_something_comes_from_this_page_and_no_other() {
     let host = address(&coordinator).to_string();
     let own = format!("http://{host}");
     let json = ("content-type", "application/json");
-    let refused: [(&[(&str, &str)], u16, &str); 7] = [
+    type Refused<'a> = (&'a [(&'a str, &'a str)], u16, &'a str);
+    let refused: [Refused<'_>; 7] = [
         (&[json], 403, "CROSS_ORIGIN"),
         (&[json, ("origin", "null")], 403, "CROSS_ORIGIN"),
         (&[json, ("origin", "http://evil.example")], 403, "CROSS_ORIGIN"),
