@@ -29,7 +29,7 @@ use crate::{
         prepared::{ExecutionNews, PreparedExecution},
     },
     observe::history::History,
-    tenants::{Allowances, Caller, Quota},
+    tenants::{Allowance, Allowances, Caller, Quota},
     worker::declarations::Declarations,
 };
 
@@ -272,6 +272,11 @@ impl Handle {
     /// What is kept of executions that ended.
     pub(crate) fn history(&self) -> &History {
         &self.shared.history
+    }
+
+    /// What a tenant may use.
+    pub(crate) fn allowance(&self, tenant: &str) -> &Allowance {
+        self.shared.allowances.of(tenant)
     }
 
     /// Bytes of parameters and results that are held.

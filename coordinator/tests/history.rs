@@ -251,10 +251,10 @@ async fn the_oldest_make_room_and_are_counted() {
 #[tokio::test]
 async fn calls_that_had_to_go_are_said_to_be_forgotten() {
     let mut config = config();
-    config.history.bytes = 40 << 10;
+    config.history.bytes = 64 << 10;
     let (coordinator, mut worker, mut admin) = scene(config).await;
     let mut ids = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..20 {
         let running = execute(&coordinator, vec![call("echo", "{}"); 16]).await;
         for _ in 0..16 {
             let dispatch = worker.dispatch().await;
@@ -268,7 +268,7 @@ async fn calls_that_had_to_go_are_said_to_be_forgotten() {
     let first = get(&mut admin, &ids[0]).await.expect("its status is kept");
     assert!(first.calls_forgotten && first.calls.is_empty() && first.summary.is_none());
     assert_eq!(first.status.map(|status| status.ended), Some(16));
-    let last = get(&mut admin, &ids[9]).await.expect("kept");
+    let last = get(&mut admin, &ids[19]).await.expect("kept");
     assert!(!last.calls_forgotten && last.calls.len() == 16);
 }
 
@@ -338,4 +338,71 @@ async fn ten_thousand_calls_fit_into_one_message_of_any_client() {
     let bytes = prost::Message::encoded_len(&shown);
     assert!(bytes < 4 << 20, "{bytes} bytes");
     println!("10,000 calls: {bytes} bytes");
+}
+
+/// The status of a limit.
+fn limit<'a>(cluster: &'a v1::GetClusterResponse, subject: &str, setting: &str) -> &'a v1::LimitStatus {
+    let found = cluster
+        .limits
+        .iter()
+        .find(|limit| (limit.subject.as_str(), limit.setting.as_str()) == (subject, setting));
+    found.unwrap_or_else(|| panic!("{subject} {setting} is not among {:?}", cluster.limits))
+}
+
+#[tokio::test]
+async fn each_limit_says_how_much_of_it_is_used_and_who_waits_for_it() {
+    let coordinator = start(config()).await;
+    let narrow = v1::Tool {
+        max_concurrency: 1,
+        rate_per_second: 0.001,
+        rate_burst: 4,
+        ..tool("narrow")
+    };
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo"), narrow])).await;
+    let mut admin = admin(&coordinator).await;
+    let mut calls = vec![call("echo", "{}"); 10];
+    calls.extend(vec![call("narrow", "{}"); 3]);
+    let running = execute(&coordinator, calls).await;
+    let mut dispatches = Vec::new();
+    for _ in 0..8 {
+        dispatches.push(worker.dispatch().await);
+    }
+    let cluster = admin.get_cluster(v1::GetClusterRequest {}).await;
+    let cluster = cluster.expect("it answers").into_inner();
+    let slots = limit(&cluster, "", "slots");
+    assert_eq!(
+        (slots.limit, slots.in_use, slots.reason()),
+        (8.0, 8.0, v1::WaitReason::Slots)
+    );
+    let of_tool = limit(&cluster, "narrow", "max_concurrency");
+    let narrow_in_flight = of_tool.in_use as u32;
+    assert_eq!(
+        (of_tool.limit, of_tool.reason()),
+        (1.0, v1::WaitReason::ToolLimit)
+    );
+    assert_eq!(slots.waiting + of_tool.waiting, 5, "{:?}", cluster.limits);
+    assert!(
+        narrow_in_flight == 0 || of_tool.waiting == 2,
+        "{:?}",
+        cluster.limits
+    );
+    let most = cluster.limits.iter().map(|limit| limit.waiting);
+    assert!(
+        most.is_sorted_by(|one, other| one >= other),
+        "{:?}",
+        cluster.limits
+    );
+    assert_eq!(limit(&cluster, "", "max_in_flight").limit, 100_000.0);
+    assert_eq!(limit(&cluster, "", "max_queued_calls").in_use, 5.0);
+    assert!(limit(&cluster, "", "max_payload_bytes").in_use > 0.0);
+    let rate = limit(&cluster, "narrow", "rate_per_second");
+    assert!(rate.in_use <= rate.limit);
+    for dispatch in dispatches {
+        worker.succeed(&dispatch, "1").await;
+    }
+    for _ in 0..5 {
+        let dispatch = worker.dispatch().await;
+        worker.succeed(&dispatch, "1").await;
+    }
+    results(running).await;
 }

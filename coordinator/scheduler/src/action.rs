@@ -119,7 +119,7 @@ pub struct FinishedCall {
 }
 
 /// What became of one attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptRecord {
     /// Its number.
     pub number: u32,

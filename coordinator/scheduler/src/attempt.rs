@@ -29,7 +29,7 @@ pub(crate) fn start(
     let Some(execution) = executions.get_mut(&head.call.execution) else {
         return;
     };
-    let waits = waiting::so_far(cluster, execution, head.call.index, now);
+    let waits = waiting::of_head(cluster, execution, (head.call.index, head.lane), now);
     cluster.dequeue(execution, head.call.index, head.lane, true);
     cluster.queued_calls -= 1;
     execution.count(now);

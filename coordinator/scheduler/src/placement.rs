@@ -94,7 +94,12 @@ fn open(cluster: &mut Cluster, now: Time, key: QueueKey) -> Option<Result<(), Wa
         return Some(Err(WaitReason::ToolLimit));
     }
     if !has_worker(cluster, queue, tool) {
-        return Some(Err(waiting::for_worker(cluster, key)));
+        // For slots, as before, most often.
+        let as_before = !cluster.look_again
+            && tool.hosts > 0
+            && queue.closed.now() == Some(WaitReason::Slots)
+            && takes_any_free_worker(queue, tool);
+        return (!as_before).then(|| Err(waiting::for_worker(cluster, key)));
     }
     if let Some(opens) = tool.opens_at(now) {
         cluster.arm_opening(queue.tool, opens);
@@ -120,7 +125,7 @@ fn has_worker(cluster: &Cluster, queue: &Queue, tool: &ToolState) -> bool {
 
 /// Every free worker of its pools is good for it: its calls avoid none and are no suspects, and its tool is not
 /// limited on each.
-fn takes_any_free_worker(queue: &Queue, tool: &ToolState) -> bool {
+pub(crate) fn takes_any_free_worker(queue: &Queue, tool: &ToolState) -> bool {
     queue.avoids.is_empty() && !queue.suspects && tool.per_worker().is_none()
 }
 

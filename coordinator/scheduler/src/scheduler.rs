@@ -193,8 +193,17 @@ impl Scheduler {
 
     /// Every tenant that is known, in no order.
     #[must_use]
-    pub fn tenants(&self) -> Vec<TenantStatus> {
-        self.cluster.tenants.statuses().collect()
+    pub fn tenants(&self, now: Time) -> Vec<TenantStatus> {
+        self.cluster.tenants.statuses(now).collect()
+    }
+
+    /// Attempts in flight, and calls that wait, at most.
+    #[must_use]
+    pub fn bounds(&self) -> (usize, usize) {
+        (
+            self.cluster.config.max_in_flight,
+            self.cluster.config.max_queued_calls,
+        )
     }
 
     /// Executions at their `max_concurrency`: how many calls these allow together, and attempts in flight.

@@ -116,6 +116,8 @@ pub struct TenantStatus {
     pub in_flight: usize,
     /// Calls accepted and not in flight.
     pub queued: usize,
+    /// How much of the calls that may come at once is used: from 1 on executions are refused. `None`: no rate.
+    pub rate_used: Option<f64>,
 }
 
 /// Ready calls that wait for one thing.

@@ -222,10 +222,14 @@ impl Tenants {
         }
     }
 
+    /// No tenant has a `max_in_flight`, as in most coordinators.
+    pub(crate) fn limit_none(&self) -> bool {
+        self.limited == 0
+    }
+
     /// When it was at its limit; `None`: it has none.
     pub(crate) fn limited(&self, key: TenantKey) -> Option<&Track> {
-        // Most coordinators limit no tenant.
-        if self.limited == 0 {
+        if self.limit_none() {
             return None;
         }
         let tenant = self.tenants.get(&key)?;
@@ -234,12 +238,13 @@ impl Tenants {
     }
 
     /// All of them, in no order.
-    pub(crate) fn statuses(&self) -> impl Iterator<Item = TenantStatus> + '_ {
-        self.tenants.iter().map(|(&key, tenant)| TenantStatus {
+    pub(crate) fn statuses(&self, now: Time) -> impl Iterator<Item = TenantStatus> + '_ {
+        self.tenants.iter().map(move |(&key, tenant)| TenantStatus {
             tenant: key,
             limits: tenant.limits,
             in_flight: tenant.in_flight,
             queued: tenant.queued,
+            rate_used: tenant.rate_used(now),
         })
     }
 
@@ -273,6 +278,13 @@ impl Tenant {
         let is_at_limit = !self.is_below_limit();
         self.limited
             .set(now, is_at_limit.then_some(WaitReason::TenantLimit));
+    }
+
+    /// How much of its burst is used.
+    fn rate_used(&self, now: Time) -> Option<f64> {
+        let rate = self.limits.rate.as_ref()?;
+        let burst = times(interval(rate)?, rate.burst.max(1) as usize);
+        Some(self.next_call.since(now).as_secs_f64() / burst.as_secs_f64())
     }
 
     /// Nothing of it is left.

@@ -25,6 +25,12 @@ impl Time {
         self.since(Self::ZERO)
     }
 
+    /// Nanoseconds since `earlier`; none when that is later.
+    #[inline]
+    pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get())
+    }
+
     /// The time since `earlier`; zero when that is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -55,13 +55,20 @@ impl Track {
         }
     }
 
+    /// Nothing ever did.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// What holds it back now.
+    #[inline]
     pub(crate) fn now(&self) -> Option<WaitReason> {
         self.changes.last().and_then(|change| change.1)
     }
 
     /// It has not changed since.
-    fn is_steady(&self, since: Time) -> bool {
+    #[inline]
+    pub(crate) fn is_steady(&self, since: Time) -> bool {
         self.changes.last().is_none_or(|last| last.0 <= since)
     }
 
@@ -74,7 +81,7 @@ impl Track {
         };
         let mut at = 0;
         while let Some(&[one, two, (end, _)]) = self.changes.get(at..at + 3) {
-            let longer = if two.0.since(one.0) < end.since(two.0) {
+            let longer = if two.0.nanos_since(one.0) < end.nanos_since(two.0) {
                 two.1
             } else {
                 one.1
@@ -111,17 +118,20 @@ impl Cursor<'_> {
     }
 }
 
-/// What held a ready call back, of all that may: the first of them that did, at each time.
-pub(crate) fn read_off(tracks: [Option<&Track>; 3], (from, to): (Time, Time), waits: &mut Waits) {
-    if from >= to {
-        return;
-    }
+/// What held a ready call back, of the three that may: the first of them that did, at each time.
+pub(crate) fn read_off(
+    [execution, tenant, queue]: [Option<&Track>; 3],
+    (from, to): (Time, Time),
+    waits: &mut Waits,
+) {
+    let is_steady = |track: Option<&Track>| track.is_none_or(|track| track.is_steady(from));
     // Most calls wait for one thing.
-    if tracks.iter().flatten().all(|track| track.is_steady(from)) {
-        let reason = tracks.iter().flatten().find_map(|track| track.now());
+    if is_steady(execution) && is_steady(tenant) && is_steady(queue) {
+        let now = |track: Option<&Track>| track.and_then(Track::now);
+        let reason = now(execution).or_else(|| now(tenant)).or_else(|| now(queue));
         return waits.add(reason.unwrap_or(WaitReason::Turn), from, to);
     }
-    let mut cursors = tracks.map(|track| track.map(|track| track.at(from)));
+    let mut cursors = [execution, tenant, queue].map(|track| track.map(|track| track.at(from)));
     let mut at = from;
     while at < to {
         let (mut reason, mut until) = (None, to);
@@ -159,7 +169,7 @@ mod tests {
         read_off(tracks, (at(from), at(to)), &mut waits);
         let mut listed: Vec<_> = waits
             .iter()
-            .map(|wait| (wait.reason, wait.time().as_millis()))
+            .map(|wait| (wait.reason, wait.time.as_millis()))
             .collect();
         listed.sort_unstable();
         listed
@@ -172,7 +182,7 @@ mod tests {
         let queue = track(&[(0, Some(Slots)), (30, Some(ToolRate))]);
         let all = [Some(&execution), Some(&tenant), Some(&queue)];
         assert_eq!(
-            waited(all, 5, 40),
+            waited(all, 5, 30),
             [
                 (Slots, 10),
                 (ExecutionLimit, 10),

@@ -8,10 +8,39 @@ use crate::{
     TenantKey, Time, ToolKey, WaitReason, Waiting, Waits,
     cluster::Cluster,
     execution::{Call, CallState, Execution, Executions},
-    placement::pools_of,
-    queue::QueueKey,
+    placement::{pools_of, takes_any_free_worker},
+    queue::{Lane, QueueKey},
     track::{Track, read_off},
 };
+
+/// What the head of a queue waited for.
+pub(crate) fn of_head(
+    cluster: &Cluster,
+    execution: &Execution,
+    (index, lane): (u32, Lane),
+    now: Time,
+) -> Waits {
+    // Nearly all wait in their queue alone, for what has held it back all the time, or not at all.
+    if let Some(call) = execution.calls.get(index as usize)
+        && call.attempts.is_empty()
+        && call.ready_at == Some(call.queued_at)
+        && execution.limited.is_empty()
+        && cluster.tenants.limit_none()
+    {
+        let mut waits = Waits::default();
+        if call.queued_at >= now {
+            return waits;
+        }
+        if let Some(queue) = cluster.queues.queue(lane.queue)
+            && queue.closed.is_steady(call.queued_at)
+        {
+            let reason = queue.closed.now().unwrap_or(WaitReason::Turn);
+            waits.add(reason, call.queued_at, now);
+            return waits;
+        }
+    }
+    so_far(cluster, execution, index, now)
+}
 
 /// What a call that is not in flight waited for: since it was ready, or its last attempt had ended.
 pub(crate) fn so_far(cluster: &Cluster, execution: &Execution, index: u32, now: Time) -> Waits {
@@ -97,11 +126,7 @@ pub(crate) fn for_worker(cluster: &Cluster, key: QueueKey) -> WaitReason {
         return reason;
     };
     let limit = tool.per_worker();
-    let is_plain = limit.is_none() && queue.avoids.is_empty() && !queue.suspects;
-    // As before, most often.
-    if is_plain && !cluster.look_again && tool.hosts > 0 && queue.closed.now() == Some(WaitReason::Slots) {
-        return WaitReason::Slots;
-    }
+    let is_plain = takes_any_free_worker(queue, tool);
     let hosts = pools_of(cluster, tool).flat_map(|pool| &pool.members);
     for worker in hosts.filter_map(|worker| cluster.workers.get(worker)) {
         if worker.is_free() {

@@ -5,7 +5,14 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use toolwave_config::size;
 
-use super::{Config, Wrong};
+use super::Wrong;
+
+/// Of executions kept; each takes some 400 bytes at least.
+const MOST_EXECUTIONS: usize = 10_000_000;
+/// Of each parameter and result kept.
+const MOST_CONTENTS: u64 = 1 << 20;
+/// Less holds not even the calls of one execution; 0 keeps nothing.
+const LEAST_BYTES: u64 = 64 << 10;
 
 /// The operators' port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,18 +52,61 @@ impl Default for HistorySection {
     }
 }
 
-impl Config {
-    /// Who reaches the dashboard may run every tool, as who reaches a listener may.
-    pub(super) fn check_dashboard(&self, wrong: &mut Vec<Wrong>) {
-        let remote = self.admin.listen.is_some_and(|listen| !listen.ip().is_loopback());
-        if remote && self.admin.remote_dashboard && self.auth.is_none() && !self.insecure_allow_remote {
-            wrong.push(Wrong {
-                key: "admin.remote_dashboard",
-                what: "lets other hosts run every tool, without a check of who comes in".to_owned(),
-                expected:
-                    "a section [auth], or `insecure_allow_remote = true` where the network itself is trusted"
-                        .to_owned(),
-            });
-        }
+// === impl HistorySection ===
+
+impl HistorySection {
+    /// Values that cannot be used.
+    pub(super) fn check(&self, wrong: &mut Vec<Wrong>) {
+        let mut rule = |key, good: bool, what: String, expected: String| {
+            if !good {
+                wrong.push(Wrong { key, what, expected });
+            }
+        };
+        rule(
+            "history.executions",
+            self.executions <= MOST_EXECUTIONS,
+            format!("{} is too many", self.executions),
+            format!("at most {MOST_EXECUTIONS}; 0 keeps none"),
+        );
+        rule(
+            "history.bytes",
+            self.executions == 0 || self.bytes >= LEAST_BYTES,
+            format!("{} bytes hold no execution with its calls", self.bytes),
+            format!("at least {LEAST_BYTES}, or history.executions = 0 to keep none"),
+        );
+        rule(
+            "history.contents_bytes",
+            self.contents_bytes <= MOST_CONTENTS,
+            format!("{} is too large", self.contents_bytes),
+            format!("at most {MOST_CONTENTS}: GetExecution leaves out what does not fit into one message"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(change: impl FnOnce(&mut HistorySection)) -> Vec<&'static str> {
+        let (mut section, mut wrong) = (HistorySection::default(), Vec::new());
+        change(&mut section);
+        section.check(&mut wrong);
+        wrong.into_iter().map(|wrong| wrong.key).collect()
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_by_its_key() {
+        assert_eq!(wrong(|_| {}), [""; 0]);
+        assert_eq!(
+            wrong(|section| section.executions = 20_000_000),
+            ["history.executions"]
+        );
+        assert_eq!(wrong(|section| section.bytes = 1024), ["history.bytes"]);
+        assert_eq!(
+            wrong(|section| section.contents_bytes = 2 << 20),
+            ["history.contents_bytes"]
+        );
+        let none = |section: &mut HistorySection| (section.executions, section.bytes) = (0, 0);
+        assert_eq!(wrong(none), [""; 0]);
     }
 }

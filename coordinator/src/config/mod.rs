@@ -203,7 +203,6 @@ impl Config {
     pub fn check(&self) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         self.check_listeners(&mut wrong);
-        self.check_dashboard(&mut wrong);
         self.check_bounds(&mut wrong);
         if self.threads > MAX_THREADS {
             wrong.push(Wrong {
@@ -214,6 +213,7 @@ impl Config {
         }
         self.check_health(&mut wrong);
         wrong.extend(Identities::check(self));
+        self.history.check(&mut wrong);
         self.log.check(&mut wrong);
         let audit = self.audit.check().into_iter();
         wrong.extend(audit.map(|(key, what, expected)| Wrong { key, what, expected }));

@@ -4,7 +4,10 @@
 use std::{cmp::Reverse, mem, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use toolwave_scheduler::{AttemptRecord, CallPhase, ExecutionKey, Time, ToolStatus, Totals, WaitReason};
+use toolwave_scheduler::{
+    AttemptRecord, CallPhase, ExecutionKey, TenantStatus, Time, ToolStatus, Totals, WaitReason, Waiting,
+    WorkerCondition,
+};
 
 use super::{Driver, executions::Execution};
 use crate::{
@@ -66,9 +69,37 @@ pub(crate) struct ClusterState {
     pub(crate) totals: Totals,
     pub(crate) draining: bool,
     pub(crate) slots: u32,
-    pub(crate) tools: Vec<(Arc<str>, ToolStatus)>,
+    /// By name.
+    pub(crate) tools: Vec<ToolState>,
+    /// By name; those that the scheduler knows.
+    pub(crate) tenants: Vec<TenantState>,
+    /// Ready calls by what they wait for.
+    pub(crate) waiting: Vec<Waiting>,
+    /// Calls that executions at their limit may have in flight, and those that are.
+    pub(crate) at_their_limit: (u64, u64),
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_queued_calls: usize,
+    pub(crate) max_payload_bytes: u64,
+    /// Slots taken on workers that are ready.
+    pub(crate) slots_taken: u32,
     /// Calls that ended of executions that run.
     pub(crate) calls_ended: u64,
+}
+
+/// A tool of it.
+pub(crate) struct ToolState {
+    pub(crate) name: Arc<str>,
+    pub(crate) status: ToolStatus,
+    /// `None`: no rate, and it is not left alone.
+    pub(crate) rate_used: Option<f64>,
+}
+
+/// A tenant of it.
+pub(crate) struct TenantState {
+    pub(crate) name: Arc<str>,
+    pub(crate) status: TenantStatus,
+    /// Parameters and results held, where they are counted.
+    pub(crate) payload_bytes: Option<u64>,
 }
 
 impl Driver {
@@ -190,7 +221,7 @@ impl Driver {
             attempt: EndedAttempt {
                 number: record.number,
                 worker: this.map_or_else(|| "".into(), |this| this.worker_name.clone()),
-                waits: record.waits.clone(),
+                waits: record.waits,
                 dispatched_at: date(None),
                 started_at: date(record.started_at),
                 ended_at: date(record.ended_at),
@@ -231,21 +262,46 @@ impl Driver {
 
     /// The coordinator as a whole.
     pub(super) fn cluster_state(&self) -> ClusterState {
+        let now = self.clock.now;
         let catalogue = self.declarations.current();
         let statuses = self.scheduler.tools().into_iter();
-        let mut tools: Vec<(Arc<str>, ToolStatus)> = statuses
-            .filter_map(|status| Some((catalogue.name(status.tool)?, status)))
+        let mut tools: Vec<ToolState> = statuses
+            .filter_map(|status| {
+                Some(ToolState {
+                    name: catalogue.name(status.tool)?,
+                    status,
+                    rate_used: self.scheduler.rate_used(status.tool, now),
+                })
+            })
             .collect();
-        tools.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let workers = self.scheduler.workers(self.clock.now);
-        let ready = workers
-            .iter()
-            .filter(|worker| worker.condition == toolwave_scheduler::WorkerCondition::Ready);
+        tools.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let statuses = self.scheduler.tenants(now).into_iter();
+        let mut tenants: Vec<TenantState> = statuses
+            .filter_map(|status| {
+                let (name, payload_bytes) = self.tenants.known(status.tenant)?;
+                Some(TenantState {
+                    name,
+                    status,
+                    payload_bytes,
+                })
+            })
+            .collect();
+        tenants.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut ready = self.scheduler.workers(now);
+        ready.retain(|worker| worker.condition == WorkerCondition::Ready);
+        let (max_in_flight, max_queued_calls) = self.scheduler.bounds();
         ClusterState {
             totals: self.scheduler.totals(),
             draining: self.admission.draining.is_some(),
-            slots: ready.map(|worker| worker.slots).sum(),
+            slots: ready.iter().map(|worker| worker.slots).sum(),
+            slots_taken: ready.iter().map(|worker| worker.in_flight).sum(),
             tools,
+            tenants,
+            waiting: self.scheduler.waiting(),
+            at_their_limit: self.scheduler.at_their_limit(),
+            max_in_flight,
+            max_queued_calls,
+            max_payload_bytes: self.terms.max_payload_bytes,
             calls_ended: self
                 .executions
                 .all()

@@ -66,6 +66,13 @@ impl Tenants {
         }
     }
 
+    /// The name of one, and what is held for it where that is counted.
+    pub(super) fn known(&self, key: TenantKey) -> Option<(Arc<str>, Option<u64>)> {
+        let tenant = self.tenants.get(&key)?;
+        let held = tenant.payload_bytes.as_ref();
+        Some((tenant.name.clone(), held.map(|held| held.load(Ordering::Relaxed))))
+    }
+
     /// The scheduler hears of it now, and says when it knows nothing of it any more.
     pub(super) fn submitted(&mut self, key: TenantKey) {
         if let Some(tenant) = self.tenants.get_mut(&key) {

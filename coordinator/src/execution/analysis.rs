@@ -8,8 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use smallvec::SmallVec;
 use toolwave_proto::v1;
-use toolwave_scheduler::{Outcome, Schedule, WaitReason, Waits};
+use toolwave_scheduler::{Outcome, Schedule, Wait, WaitReason, Waits};
 
 use super::{answer::Shape, convert::to_duration, prepared::EndedCall};
 
@@ -102,21 +103,24 @@ impl Course {
             *known = course;
         }
         match &ended.attempts[..] {
-            [only] if ended.waits.is_empty() => self.waited(&only.waits, tool),
+            [only] if ended.waits.is_empty() => self.waited(only.waits.iter(), tool),
             attempts => {
-                let mut all = ended.waits.clone();
+                let mut all: SmallVec<[Wait; 4]> = ended.waits.iter().collect();
                 for wait in attempts.iter().flat_map(|attempt| attempt.waits.iter()) {
-                    all.add_time(wait.reason, wait.time());
+                    match all.iter_mut().find(|known| known.reason == wait.reason) {
+                        Some(known) => known.time += wait.time,
+                        None => all.push(wait),
+                    }
                 }
-                self.waited(&all, tool);
+                self.waited(all.into_iter(), tool);
             }
         }
     }
 
     /// All that one call waited for, each thing once.
-    fn waited(&mut self, waits: &Waits, tool: &Arc<str>) {
-        for wait in waits.iter() {
-            let (reason, time) = (wait.reason, nanos(wait.time()));
+    fn waited(&mut self, waits: impl Iterator<Item = Wait>, tool: &Arc<str>) {
+        for wait in waits {
+            let (reason, time) = (wait.reason, nanos(wait.time));
             if reason == WaitReason::Backoff {
                 self.retry_time = self.retry_time.saturating_add(time);
             }
@@ -307,11 +311,13 @@ fn is_limit(reason: WaitReason) -> bool {
 
 fn backoff(waits: &Waits) -> Duration {
     let found = waits.iter().find(|wait| wait.reason == WaitReason::Backoff);
-    found.map_or(Duration::ZERO, |wait| wait.time())
+    found.map_or(Duration::ZERO, |wait| wait.time)
 }
 
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    // Numbers of 128 bits cost more than all else here.
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos().into())
 }
 
 fn since_1970(at: SystemTime) -> u64 {

@@ -10,10 +10,13 @@ use std::{sync::Arc, time::Duration};
 use tokio_stream::StreamExt;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
-use toolwave_proto::v1::{self, execution_service_server::ExecutionService};
+use toolwave_proto::v1::{
+    self, admin_service_server::AdminService, execution_service_server::ExecutionService,
+};
 
 use crate::{
     Coordinator,
+    admin::Admin,
     config::Config,
     execution::service::Service,
     identity::{Client, NamePatterns},
@@ -303,6 +306,40 @@ async fn how_busy_a_tool_is_only_operators_see() {
         .expect("no panic")
         .expect("an answer");
     drop(scene.coordinator);
+}
+
+#[tokio::test]
+async fn an_operator_sees_and_ends_what_tenants_run_and_they_see_nothing_of_each_other() {
+    let mut scene = Scene::new(common::config()).await;
+    let (a, b) = (client("a", &["*"]), client("b", &["*"]));
+    let of_a = scene.begin(&a, "", "{}");
+    let first = scene.worker.dispatch().await;
+    let of_b = scene.begin(&b, "", "{}");
+    let second = scene.worker.dispatch().await;
+    // What may come here is the gate's affair: `identity::gate`.
+    let operator = Arc::new(Client {
+        operator: true,
+        ..Client::clone(&client("c", &[]))
+    });
+    let admin = Admin(scene.coordinator.handle().clone());
+    let listed = admin.list_executions(from(&operator, v1::ListExecutionsRequest::default()));
+    let listed = listed.await.expect("it answers").into_inner().executions;
+    let tenants: Vec<&str> = listed.iter().map(|status| status.tenant.as_str()).collect();
+    assert_eq!(tenants, ["b", "a"]);
+    for dispatch in [&first, &second] {
+        let request = v1::AdminServiceCancelExecutionRequest {
+            execution_id: dispatch.execution_id.clone(),
+        };
+        let cancelled = admin.cancel_execution(from(&operator, request)).await;
+        assert!(!cancelled.expect("it runs").into_inner().already_ended);
+    }
+    for execution in [of_a, of_b] {
+        let answer = soon("its end", execution)
+            .await
+            .expect("no panic")
+            .expect("an answer");
+        assert_eq!(answer.results[0].outcome(), v1::Outcome::Cancelled);
+    }
 }
 
 /// Reason, the limit that is named, and when to try again.

@@ -110,7 +110,7 @@ impl Allowances {
     }
 
     /// Of a tenant, whether it has a section or not.
-    fn of(&self, tenant: &str) -> &Arc<Allowance> {
+    pub(crate) fn of(&self, tenant: &str) -> &Arc<Allowance> {
         self.named.get(tenant).unwrap_or(&self.others)
     }
 

@@ -24,7 +24,7 @@ fn waited(lab: &Lab, call: CallKey) -> Vec<(WaitReason, u128)> {
     let mut found: Vec<(WaitReason, u128)> = of_attempts
         .chain([&finished.waits])
         .flat_map(|waits| waits.iter())
-        .map(|wait| (wait.reason, wait.time().as_millis()))
+        .map(|wait| (wait.reason, wait.time.as_millis()))
         .collect();
     found.sort_unstable();
     found

@@ -119,7 +119,7 @@ impl KeptCall {
             attempts: ended.attempts.clone(),
             queue_time: ended.queue_time,
             execution_time: ended.execution_time,
-            waits: ended.waits.clone(),
+            waits: ended.waits,
             at: ended.at,
         };
         let failures = kept.attempts.iter_mut();

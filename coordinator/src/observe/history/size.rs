@@ -26,12 +26,11 @@ pub(super) fn status(id: &str, tenant: &str) -> u64 {
 /// What a call holds outside of itself.
 pub(super) fn outside(call: &KeptCall) -> u64 {
     let ended = &call.ended;
-    let mut bytes = ended.waits.heap_bytes();
+    let mut bytes = 0;
     if ended.attempts.spilled() {
         bytes += ended.attempts.capacity() * size_of::<EndedAttempt>() + ALLOCATION;
     }
     for attempt in &ended.attempts {
-        bytes += attempt.waits.heap_bytes();
         if let Some(failure) = &attempt.failure {
             bytes += size_of::<EndedAttemptFailure>() + ALLOCATION;
             bytes += failure.fault.as_ref().map_or(0, fault);
