@@ -35,5 +35,6 @@ export async function openPage(browser, options = {}) {
 /** Into docs/screenshots, where they are wanted. */
 export async function picture(page, name, options = {}) {
   const folder = process.env.TOOLWAVE_SCREENSHOTS;
+  if (folder && options.fullPage) await page.evaluate(() => scrollTo(0, 0));
   if (folder) await page.screenshot({ path: join(folder, `${name}.png`), ...options });
 }

@@ -117,3 +117,20 @@ export async function where_tokens_are_asked_for_nothing_is_shown_without_an_ope
   assert.equal((await fetch(`${one.url}/api/live`)).status, 401);
 }
 
+
+export async function limits_say_how_much_is_used_and_who_waits({ cluster, page }) {
+  const one = await cluster({ config: "max_in_flight = 3" });
+  await one.worker("gpu-1", 8);
+  const view = await page();
+  await view.goto(`${one.url}/#/limits`);
+  const row = view.locator("tbody tr", { hasText: "max_in_flight" }).first();
+  await row.getByText("0 of 3").waitFor();
+  const plan = await one.run(long(10));
+  await row.getByText("3 of 3").waitFor();
+  await row.getByText("7 calls").waitFor();
+  await row.getByText("Raise max_in_flight.").waitFor();
+  await picture(view, "limits");
+  await view.getByRole("link", { name: "Overview" }).click();
+  await view.getByText("7 calls wait for max_in_flight (3 of 3).").waitFor();
+  await one.kill(plan.process);
+}

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use toolwave_config::size;
 
-use super::{Config, Wrong};
+use super::Wrong;
 
 /// Of executions kept; each takes some 400 bytes at least.
 const MOST_EXECUTIONS: usize = 10_000_000;
@@ -48,22 +48,6 @@ impl Default for HistorySection {
             bytes: 32 << 20,
             contents: false,
             contents_bytes: 4 << 10,
-        }
-    }
-}
-
-impl Config {
-    /// Who reaches the dashboard may run every tool, as who reaches a listener may.
-    pub(super) fn check_dashboard(&self, wrong: &mut Vec<Wrong>) {
-        let remote = self.admin.listen.is_some_and(|listen| !listen.ip().is_loopback());
-        if remote && self.admin.remote_dashboard && self.auth.is_none() && !self.insecure_allow_remote {
-            wrong.push(Wrong {
-                key: "admin.remote_dashboard",
-                what: "lets other hosts run every tool, without a check of who comes in".to_owned(),
-                expected:
-                    "a section [auth], or `insecure_allow_remote = true` where the network itself is trusted"
-                        .to_owned(),
-            });
         }
     }
 }

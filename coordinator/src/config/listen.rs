@@ -41,6 +41,20 @@ impl Config {
             .map(|(key, address, _)| (key, address))
     }
 
+    /// Who reaches the dashboard may run every tool, as who reaches a listener may.
+    fn check_dashboard(&self, wrong: &mut Vec<Wrong>) {
+        let others = self.admin.listen.is_some_and(|listen| !listen.ip().is_loopback());
+        if others && self.admin.remote_dashboard && self.auth.is_none() && !self.insecure_allow_remote {
+            wrong.push(Wrong {
+                key: "admin.remote_dashboard",
+                what: "lets other hosts run every tool, without a check of who comes in".to_owned(),
+                expected:
+                    "a section [auth], or `insecure_allow_remote = true` where the network itself is trusted"
+                        .to_owned(),
+            });
+        }
+    }
+
     pub(super) fn check_listeners(&self, wrong: &mut Vec<Wrong>) {
         if !self.insecure_allow_remote {
             for (key, address) in self.insecure_listeners() {
@@ -68,6 +82,7 @@ impl Config {
                 });
             }
         }
+        self.check_dashboard(wrong);
         if self.worker_listen == Some(self.listen) && self.listen.port() != 0 {
             wrong.push(Wrong {
                 key: "worker_listen",

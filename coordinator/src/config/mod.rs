@@ -208,7 +208,6 @@ impl Config {
     pub fn check(&self) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         self.check_listeners(&mut wrong);
-        self.check_dashboard(&mut wrong);
         self.check_bounds(&mut wrong);
         if self.threads > MAX_THREADS {
             wrong.push(Wrong {

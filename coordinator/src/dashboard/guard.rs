@@ -17,7 +17,7 @@ use axum::{
 use super::json::{self, Failure};
 use crate::{
     config::Config,
-    identity::{Client, Identities, Peer},
+    identity::{Client, Identities, Peer, Refusal},
 };
 
 /// Nothing but what this port serves itself, no script in the page's text, no frame around it.
@@ -97,19 +97,20 @@ impl Guard {
         peer: SocketAddr,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<Operator, Response> {
-        match self.identities.operator(headers, path, peer) {
-            Ok(client) => Ok(Operator { client, peer }),
-            Err(refusal) => {
-                let mut response = json::refusal(&refusal.into()).into_response();
-                if response.status() == StatusCode::UNAUTHORIZED {
-                    let challenge = HeaderValue::from_static("Bearer");
-                    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-                }
-                Err(response)
-            }
-        }
+    ) -> Result<Operator, Refusal> {
+        let client = self.identities.operator(headers, path, peer)?;
+        Ok(Operator { client, peer })
     }
+}
+
+/// Whoever has no token is told that there are such.
+fn refused(refusal: Refusal) -> Response {
+    let mut response = json::refusal(&refusal.into()).into_response();
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 // === impl Operator ===
@@ -174,7 +175,7 @@ pub(super) async fn operators(
             request.extensions_mut().insert(operator);
             next.run(request).await
         }
-        Err(response) => response,
+        Err(refusal) => refused(refusal),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Services, json, live::event};
 /// Between two looks, at least.
 const PERIOD: Duration = Duration::from_millis(200);
 /// And so many times as long as a look takes: of ten thousand calls it is milliseconds of a core.
-const REST: u32 = 20;
+const REST: u32 = 10;
 
 /// Those that are open, by id.
 #[derive(Default)]

@@ -65,7 +65,7 @@ function showStand() {
   document.body.classList.toggle("stale", !good && known.at > 0);
   banner.hidden = good;
   if (good) return;
-  const old = known.at ? ` What you see is ${span(Math.floor((Date.now() - known.at) / 1000) * 1000)} old.` : "";
+  const old = known.at ? ` What you see is ${age(Date.now() - known.at)} old.` : "";
   const texts = {
     broken: `No connection to the coordinator.${old} Next try in ${span(Math.max(0, Math.ceil((stand.retryAt - Date.now()) / 1000)) * 1000)}.`,
     failing: `The coordinator answers, but not with its state: ${stand.error?.message}.${old}`,
@@ -77,6 +77,8 @@ function showStand() {
   }
   say(banner.firstChild, texts[stand.state]);
 }
+
+const age = (ms) => (ms < 1000 ? "under 1 s" : span(Math.floor(ms / 1000) * 1000));
 
 setInterval(showStand, 1000);
 

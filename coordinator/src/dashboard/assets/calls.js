@@ -78,12 +78,12 @@ export class Calls {
         changes.push([attempt.sent, 1]);
         // The end of the call is by the clock that the next dispatch is by; that of an attempt is the worker's.
         const end = Math.min(attempt.ended ?? Infinity, call.ended ?? Infinity);
-        if (end !== Infinity) changes.push([Math.max(end, attempt.sent), -1]);
+        if (end !== Infinity) changes.push([Math.max(end, attempt.sent), -1, attempt.sent]);
       }
     }
     // An end and the dispatch that it made room for are told of within the same moment, in either order.
     const moment = Math.min(2, this.length / 500);
-    const order = ([at, change]) => (change < 0 ? at - moment : at);
+    const order = ([at, , sent]) => (sent === undefined ? at : Math.max(at - moment, sent + 1e-6));
     changes.sort((one, other) => order(one) - order(other) || one[1] - other[1]);
     let now = 0;
     let most = 1;

@@ -70,7 +70,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false } },
       legend: { live: false, markers: { width: 2, dash: (plot, at) => (plot.series[at].dash ? "dashed" : "solid") } },
       scales: { x: { range: (_, least, most) => [Math.min(least, most - 60), most] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
-      axes: [{ ...axis, values: [[60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 70, incrs: [5, 10, 15, 30, 60] }, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000] }],
+      axes: [{ ...axis, values: [[60, "{HH}:{mm}", null, null, null, null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 70, size: 30, incrs: [5, 10, 15, 30, 60] }, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000] }],
       series: [{ label: "at", value: "{HH}:{mm}:{ss}" }, ...this.series.map((line) => ({
         label: line.label,
         stroke: colour(line.colour),

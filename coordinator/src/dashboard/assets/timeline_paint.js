@@ -103,8 +103,10 @@ function grid({ context, colours, calls, view, x }) {
   context.beginPath();
   context.moveTo(view.left, y(0));
   let level = 0;
-  for (const [at, value] of steps) {
+  for (const [index, [at, value]] of steps.entries()) {
     const left = Math.min(Math.max(view.left, x(at)), view.width);
+    // What comes and goes within a pixel is no more than ink.
+    if (index + 1 < steps.length && x(steps[index + 1][0]) - left < 1) continue;
     context.lineTo(left, y(level));
     context.lineTo(left, y(value));
     level = value;

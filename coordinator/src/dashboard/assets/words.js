@@ -36,7 +36,7 @@ export const WORKER_MEANING = {
 
 const WAITS = {
   WAIT_REASON_NO_WORKER: ["a worker", "no healthy worker hosts the tool", "Start a worker that hosts it, or see why it is gone."],
-  WAIT_REASON_SLOTS: ["slots", "every slot of the tool's workers is taken", "Add workers, or slots to them."],
+  WAIT_REASON_SLOTS: ["slots", "the slots of the workers that host the tool", "Add workers, or slots to them."],
   WAIT_REASON_COORDINATOR_LIMIT: ["max_in_flight", "the coordinator's limit of calls in flight", "Raise max_in_flight."],
   WAIT_REASON_EXECUTION_LIMIT: ["max_concurrency", "the execution's own limit", "The client may ask for a higher max_concurrency, or for max_concurrency_auto."],
   WAIT_REASON_TENANT_LIMIT: ["the tenant's limit", "the tenant's max_in_flight", "Raise the tenant's max_in_flight."],

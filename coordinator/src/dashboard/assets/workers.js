@@ -52,7 +52,7 @@ function showRow(row, worker) {
   say(tools, shown || "none");
   tools.title = names.join(", ");
   say(address, worker.address || "no session");
-  say(heard, duration(worker.silence) < 1500 ? "now" : `${span(duration(worker.silence))} ago`);
+  say(heard, duration(worker.silence) < 5000 && worker.state === "WORKER_STATE_READY" ? "now" : `${span(duration(worker.silence))} ago`);
   say(row.button, worker.draining ? "Resume" : "Drain");
   row.button.setAttribute("aria-label", `${worker.draining ? "Resume" : "Drain"} ${worker.worker}`);
 }
