@@ -24,7 +24,10 @@ until_true 40 "more calls than may wait now are refused" refused
 change 'max_queued_calls = 10$' 'max_queued_calls = 20_000'
 until_true 40 "they are taken again" taken
 change 'max_queued_calls = 20_000' 'max_queued_cals = 1'
-until_true 40 "what is wrong is told" \
-  bash -c "curl --silent --max-time 2 http://$(address_of "$coordinator"):7422/metrics | grep -c '^toolwave_config_last_reload_successful 0'"
+told() { podman logs "$coordinator" 2>&1 | grep -c 'max_queued_cals: unknown key'; }
+until_true 40 "what is wrong is told" told
+failed() { curl --silent --max-time 2 "http://$(address_of "$coordinator"):7422/metrics" \
+  | grep -c '^toolwave_config_last_reload_successful 0'; }
+until_true 10 "toolwave_config_last_reload_successful is 0, for the alert" failed
 taken >/dev/null 2>&1 || fail "wrong configuration has changed something"
 expect "the coordinator's process, from the first to the last" "$(process_of "$coordinator")" "$before"
