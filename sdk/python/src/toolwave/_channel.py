@@ -179,10 +179,6 @@ def route(text: str, tls: Tls | bool | None, max_message_bytes: int, options: Op
         # as toolwave's other clients: proxies of the environment are not for coordinators
         ("grpc.enable_http_proxy", 0),
         ("grpc.primary_user_agent", "toolwave-python"),
-        # a name with several addresses is several coordinators, and one that is back is found soon
-        ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
-        ("grpc.initial_reconnect_backoff_ms", 200),
-        ("grpc.max_reconnect_backoff_ms", 5_000),
     ]
     if chosen is not None and chosen.server_name:
         made.append(("grpc.ssl_target_name_override", chosen.server_name))

@@ -85,7 +85,8 @@ class Client:
         patience: float | None = None,
         resubmit: _failover.Resubmit = "never",
     ) -> None:
-        routes = [route(each, tls, max_message_bytes, channel_options) for each in _failover.split(address)]
+        options = (*_failover.options(address, patience, resubmit), *channel_options)
+        routes = [route(each, tls, max_message_bytes, options) for each in _failover.split(address)]
         self._token = Token(token, token_file)
         for where in routes:
             check_token(where.address, self._token, insecure_plaintext_token)

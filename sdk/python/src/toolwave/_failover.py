@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from toolwave._errors import ConfigurationError, ResourceExhaustedError, RpcError, UnavailableError
 from toolwave._proto import execution_pb2 as pb
@@ -21,8 +21,21 @@ Resubmit = Literal["never", "keyed", "always"]
 PATIENCE = 30.0
 """Seconds for which a request looks for one of several coordinators that takes it, unless told otherwise."""
 CONNECT_TIMEOUT = 5.0
+OPTIONS = (
+    # a name with several addresses is several coordinators, and one that is back is found soon, whoever missed it last
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.use_local_subchannel_pool", 1),
+)
 BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
+
+
+def options(addresses: str, patience: float | None, resubmit: Resubmit) -> tuple[tuple[str, Any], ...]:
+    """Of channels of a client that may ask more than once."""
+    once = len(split(addresses)) == 1 and patience is None and resubmit == "never"
+    return () if once else OPTIONS
 
 
 def split(addresses: str) -> list[str]:
