@@ -14,6 +14,7 @@ use crate::{
     handle::Handle,
     identity::Identities,
     parts::{Chance, assemble},
+    scaler::Scaler,
     server::{Entrance, STOP_AT_LEAST, STOP_WITHIN, Services, Serving, stream},
 };
 
@@ -148,6 +149,7 @@ impl Coordinator {
             executions: parts.executions,
             sessions: parts.sessions,
             admin: Admin(handle.clone()),
+            scaler: Scaler::new(handle.clone()),
         };
         let serving = Serving::start(&config, services, entrances).await?;
         let run = parts.run;

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use toolwave_scheduler::{ExecutionKey, ToolStatus};
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     audit::Audit,
     catalogue::Catalogue,
+    config::Config,
     driver::{
         feed::{Abandoned, Feed},
         mailbox::{DrainedWorker, ListedWorker, Request, Submitted},
@@ -26,6 +28,7 @@ use crate::{
         limits::RequestLimits,
         prepared::{ExecutionNews, PreparedExecution},
     },
+    scaler::Activity,
     tenants::{Allowances, Caller, Quota},
     worker::declarations::Declarations,
 };
@@ -51,12 +54,33 @@ pub(crate) struct Shared {
     pub(crate) payload_bytes: Arc<AtomicU64>,
     /// The tools that workers declared.
     pub(crate) declarations: Arc<Declarations>,
-    /// What a request may be.
-    pub(crate) limits: RequestLimits,
-    /// What tenants may use.
-    pub(crate) allowances: Allowances,
+    /// What may change while it runs.
+    pub(crate) limits: ArcSwap<Limits>,
+    /// Wakes who watches the load.
+    pub(crate) activity: Activity,
     /// Where what happens at the edge is recorded.
     pub(crate) audit: Audit,
+}
+
+/// What operators allow, as it is now.
+pub(crate) struct Limits {
+    /// Of one request.
+    pub(crate) requests: Arc<RequestLimits>,
+    /// Of tenants.
+    pub(crate) allowances: Allowances,
+    /// Of the scheduler and of what is held.
+    pub(crate) whole: WholeLimits,
+}
+
+/// Limits of the whole coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WholeLimits {
+    /// Attempts in flight at once.
+    pub(crate) max_in_flight: usize,
+    /// Calls that wait.
+    pub(crate) max_queued_calls: usize,
+    /// Parameters and results held.
+    pub(crate) max_payload_bytes: u64,
 }
 
 /// An accepted execution, watched. Dropped before its end, it cancels the execution: its client is gone.
@@ -137,6 +161,22 @@ pub enum WorkerRequestError {
     Closed,
 }
 
+// === impl Limits ===
+
+impl Limits {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            requests: Arc::new(config.requests.clone()),
+            allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
+            whole: WholeLimits {
+                max_in_flight: config.max_in_flight,
+                max_queued_calls: config.max_queued_calls,
+                max_payload_bytes: config.max_payload_bytes,
+            },
+        }
+    }
+}
+
 // === impl Handle ===
 
 impl Handle {
@@ -154,7 +194,7 @@ impl Handle {
 
     /// Who sent a request, and what its tenant may use.
     pub(crate) fn caller(&self, extensions: &tonic::Extensions) -> Caller {
-        self.shared.allowances.caller(extensions)
+        self.shared.limits.load().allowances.caller(extensions)
     }
 
     /// Where what happens at the edge is recorded.
@@ -164,8 +204,25 @@ impl Handle {
 
     /// What a request may be.
     #[must_use]
-    pub fn request_limits(&self) -> &RequestLimits {
-        &self.shared.limits
+    pub fn request_limits(&self) -> Arc<RequestLimits> {
+        self.shared.limits.load().requests.clone()
+    }
+
+    /// Attempts in flight at once, at most.
+    pub(crate) fn max_in_flight(&self) -> usize {
+        self.shared.limits.load().whole.max_in_flight
+    }
+
+    /// Wakes who watches the load.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.shared.activity
+    }
+
+    /// Other limits from here on, for what comes: nothing that was accepted ends by them.
+    pub(crate) async fn set_limits(&self, limits: Limits) {
+        let whole = limits.whole;
+        self.shared.limits.store(Arc::new(limits));
+        self.ask(|reply| Request::SetLimits { limits: whole, reply }).await;
     }
 
     /// Offers an execution to the scheduler and waits for its answer, which comes at once.
@@ -213,6 +270,7 @@ impl Handle {
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Closed),
         }
         feed.admission().await?;
+        self.shared.activity.stir();
         Ok(ticket)
     }
 
@@ -263,6 +321,7 @@ impl Handle {
 
     /// Refuses every further execution and tells the workers; answers when none is left that runs.
     pub(crate) async fn drain(&self, reconnect_after: Duration) {
+        self.shared.activity.drain();
         self.ask(|reply| Request::Drain {
             reconnect_after,
             reply,

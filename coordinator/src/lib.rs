@@ -20,6 +20,7 @@ pub mod fuzzed;
 pub mod handle;
 pub mod identity;
 mod parts;
+mod scaler;
 mod server;
 pub mod tenants;
 mod wire;

@@ -16,8 +16,8 @@ use crate::{
     config::Config,
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
-    handle::{Handle, Shared},
-    tenants::Allowances,
+    handle::{Handle, Limits, Shared},
+    scaler::Activity,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
@@ -72,8 +72,8 @@ pub(crate) fn assemble(
         next_execution: AtomicU64::new(chance.first_execution),
         payload_bytes: payload_bytes.clone(),
         declarations: declarations.clone(),
-        limits: config.requests.clone(),
-        allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
+        limits: arc_swap::ArcSwap::from_pointee(Limits::of(config)),
+        activity: Activity::default(),
         audit: audit.clone(),
     });
     let readers = TaskTracker::new();

@@ -60,6 +60,10 @@ impl Scheduler {
             Event::WorkerDraining { worker, draining } => fleet::draining(cluster, now, worker, draining),
             Event::WorkerLost { session, end } => fleet::lost(cluster, executions, now, (session, end), out),
             Event::WorkerGone { worker } => fleet::gone(cluster, executions, now, worker, out),
+            Event::LimitsChanged {
+                max_in_flight,
+                max_queued_calls,
+            } => cluster.limit(max_in_flight, max_queued_calls),
             Event::AttemptStarted { session, attempt } => {
                 attempt::started(cluster, executions, now, session, attempt, out);
             }

@@ -4,6 +4,7 @@
 mod admin;
 mod listen;
 mod log;
+mod scaler;
 mod tls;
 mod traces;
 
@@ -19,6 +20,7 @@ use toolwave_config::{MAX_THREADS, duration, size};
 pub use self::{
     admin::{AdminSection, HistorySection},
     log::{Log, LogFormat},
+    scaler::ScalerSection,
     tls::{ClientCertificate, Tls},
     traces::TracesSection,
 };
@@ -114,6 +116,8 @@ pub struct Config {
     pub history: HistorySection,
     /// Where traces go.
     pub traces: TracesSection,
+    /// What autoscalers are told.
+    pub scaler: ScalerSection,
     /// What is written to standard error.
     pub log: Log,
     /// Who may come in as a client; without it whoever reaches the listener.
@@ -174,6 +178,7 @@ impl Default for Config {
             admin: AdminSection::default(),
             history: HistorySection::default(),
             traces: TracesSection::default(),
+            scaler: ScalerSection::default(),
             log: Log::default(),
             auth: None,
             worker_identities: Vec::new(),

@@ -11,7 +11,7 @@ use toolwave_scheduler::{AttemptFailure, AttemptKey, ExecutionKey, SessionKey, T
 use crate::{
     driver::{feed::FeedWriter, resolving::Resolved},
     execution::prepared::{CallFault, PreparedExecution},
-    handle::{Cancelled, UnknownExecution},
+    handle::{Cancelled, UnknownExecution, WholeLimits},
     tenants::Caller,
     worker::outbox::{Answers, Outbound},
 };
@@ -129,6 +129,11 @@ pub(crate) enum Request {
         resume: bool,
         caller: Caller,
         reply: oneshot::Sender<Option<DrainedWorker>>,
+    },
+    /// Answered once they hold.
+    SetLimits {
+        limits: WholeLimits,
+        reply: oneshot::Sender<()>,
     },
     /// Answered when no execution is left.
     Drain {

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tonic::transport::{Server, server::Router};
 use tonic_health::server::{HealthReporter, HealthService};
 use toolwave_proto::{
+    externalscaler::{self, external_scaler_server::ExternalScalerServer},
     http2,
     v1::{self, admin_service_server::AdminServiceServer},
 };
@@ -17,6 +18,7 @@ use crate::{
     config::Config,
     execution::{server::ExecutionServer, service::Service as Executions},
     identity::{Audience, Gated, Identities},
+    scaler::Scaler,
     worker::Service as Sessions,
 };
 
@@ -39,6 +41,7 @@ pub(crate) struct Services {
     pub(crate) executions: Executions,
     pub(crate) sessions: Sessions,
     pub(crate) admin: Admin,
+    pub(crate) scaler: Scaler,
 }
 
 /// Who comes in at a listener.
@@ -66,9 +69,10 @@ impl Role {
         const EXECUTIONS: &str = "toolwave.v1.ExecutionService";
         const ADMIN: &str = "toolwave.v1.AdminService";
         const WORKERS: &str = "toolwave.v1.WorkerService";
+        const SCALER: &str = "externalscaler.ExternalScaler";
         match self {
-            Self::Everybody => &["", EXECUTIONS, ADMIN, WORKERS],
-            Self::Clients => &["", EXECUTIONS, ADMIN],
+            Self::Everybody => &["", EXECUTIONS, ADMIN, SCALER, WORKERS],
+            Self::Clients => &["", EXECUTIONS, ADMIN, SCALER],
             Self::Workers => &["", WORKERS],
         }
     }
@@ -93,9 +97,15 @@ impl Services {
             let admin = AdminServiceServer::new(self.admin.clone());
             let executions = ExecutionServer::new(self.executions.clone(), largest);
             let admin = admin.max_decoding_message_size(SMALL);
+            let scaler = ExternalScalerServer::new(self.scaler.clone()).max_decoding_message_size(SMALL);
+            let autoscalers = match config.scaler.any_client {
+                true => Audience::Clients,
+                false => Audience::Operators,
+            };
             router = router
                 .add_service(Gated::new(&self.identities, Audience::Clients, executions))
-                .add_service(Gated::new(&self.identities, Audience::Operators, admin));
+                .add_service(Gated::new(&self.identities, Audience::Operators, admin))
+                .add_service(Gated::new(&self.identities, autoscalers, scaler));
         }
         if role != Role::Clients {
             let sessions = self.sessions.clone();
@@ -104,6 +114,7 @@ impl Services {
         if describes_itself {
             let reflection = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(externalscaler::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
                 // Without it, tools that read reflection show the details of an error as bytes.
                 .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)

@@ -28,9 +28,13 @@ pub(crate) const CLIENT_METHODS: [&str; 5] = [
     "/toolwave.v1.ExecutionService/CancelExecution",
     "/toolwave.v1.ExecutionService/ListTools",
 ];
-pub(crate) const OPERATOR_METHODS: [&str; 2] = [
+pub(crate) const OPERATOR_METHODS: [&str; 6] = [
     "/toolwave.v1.AdminService/ListWorkers",
     "/toolwave.v1.AdminService/DrainWorker",
+    "/externalscaler.ExternalScaler/IsActive",
+    "/externalscaler.ExternalScaler/StreamIsActive",
+    "/externalscaler.ExternalScaler/GetMetricSpec",
+    "/externalscaler.ExternalScaler/GetMetrics",
 ];
 pub(crate) const WORKER_METHOD: &str = "/toolwave.v1.WorkerService/OpenSession";
 pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";
