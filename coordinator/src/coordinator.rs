@@ -5,13 +5,14 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use toolwave_config::{Sources, differences};
 use toolwave_telemetry::admin::AdminPort;
 
 use crate::{
     admin::{self, Admin},
     audit::{Audit, Event, Writer},
-    config::{Config, Wrong},
-    handle::Handle,
+    config::{Config, ReloadStatus, Reloaded, Wrong},
+    handle::{Handle, Limits},
     identity::Identities,
     parts::{Chance, assemble},
     scaler::Scaler,
@@ -211,6 +212,60 @@ impl Coordinator {
             said = &mut self.driver => Failure::Driver(said.unwrap_or_else(|error| error.to_string())),
             said = self.serving.failed() => Failure::Server(said),
         }
+    }
+
+    /// Puts in force what of another configuration can be while it runs. What was accepted under the limits before
+    /// stays accepted.
+    ///
+    /// # Errors
+    /// Every value that cannot be used; then nothing has changed.
+    pub async fn reload(&self, config: Config, sources: Sources) -> Result<Reloaded, Vec<Wrong>> {
+        // It looks into files.
+        let checked = tokio::task::spawn_blocking(move || (config.check(), config)).await;
+        let (wrong, config) = checked.unwrap_or_else(|error| {
+            let what = error.to_string();
+            let expected = "a configuration that can be checked".to_owned();
+            (vec![Wrong { key: "", what, expected }], Config::default())
+        });
+        let in_force = self.handle.in_force();
+        let before = in_force.config();
+        let mut next = Config::clone(&before);
+        next.take_reloadable(&config);
+        let applied = match wrong.is_empty() {
+            true => self.identities.set_workers(&next),
+            false => Err(wrong),
+        };
+        if let Err(wrong) = applied {
+            in_force.status().failed();
+            return Err(wrong);
+        }
+        self.handle.set_limits(Limits::of(&next)).await;
+        let reloaded = Reloaded {
+            changed: differences(&*before, &next).unwrap_or_default(),
+            restart: differences(&next, &config).unwrap_or_default(),
+        };
+        in_force.replace(next);
+        in_force.say_sources(sources);
+        in_force.status().succeeded();
+        Ok(reloaded)
+    }
+
+    /// Says where the values of its configuration came from, for those who ask what is in force.
+    pub fn say_sources(&self, sources: Sources) {
+        self.handle.in_force().say_sources(sources);
+    }
+
+    /// What came of the last [`Coordinator::reload`]; where a configuration could not even be read, who tried says so
+    /// here.
+    #[must_use]
+    pub fn reload_status(&self) -> &ReloadStatus {
+        self.handle.in_force().status()
+    }
+
+    /// The configuration in force as TOML, without secrets, each value with where it came from.
+    #[must_use]
+    pub fn effective_configuration(&self) -> String {
+        self.handle.in_force().shown()
     }
 
     /// Drains: it serves no health check, accepts no execution, tells the workers, lets executions end for up

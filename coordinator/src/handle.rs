@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     audit::Audit,
     catalogue::Catalogue,
-    config::Config,
+    config::{Config, InForce},
     driver::{
         feed::{Abandoned, Feed},
         mailbox::{DrainedWorker, ListedWorker, Request, Submitted},
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) limits: ArcSwap<Limits>,
     /// Wakes who watches the load.
     pub(crate) activity: Activity,
+    /// What is in force, and how that came to be.
+    pub(crate) in_force: InForce,
     /// Where what happens at the edge is recorded.
     pub(crate) audit: Audit,
 }
@@ -211,6 +213,11 @@ impl Handle {
     /// Attempts in flight at once, at most.
     pub(crate) fn max_in_flight(&self) -> usize {
         self.shared.limits.load().whole.max_in_flight
+    }
+
+    /// The configuration that is in force.
+    pub(crate) fn in_force(&self) -> &InForce {
+        &self.shared.in_force
     }
 
     /// Wakes who watches the load.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::Audit,
-    config::Config,
+    config::{Config, InForce},
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
     handle::{Handle, Limits, Shared},
@@ -74,6 +74,7 @@ pub(crate) fn assemble(
         declarations: declarations.clone(),
         limits: arc_swap::ArcSwap::from_pointee(Limits::of(config)),
         activity: Activity::default(),
+        in_force: InForce::new(config),
         audit: audit.clone(),
     });
     let readers = TaskTracker::new();

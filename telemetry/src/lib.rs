@@ -3,3 +3,4 @@
 //! It knows nothing of executions; what is served and counted comes from the programs.
 
 pub mod admin;
+pub mod logs;

@@ -141,6 +141,7 @@ impl Scheduler {
                 tool: *key,
                 workers,
                 queued: tool.queued,
+                undeclared: tool.undeclared.len() as u32,
                 in_flight: tool.in_flight,
             }
         };

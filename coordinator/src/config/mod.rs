@@ -2,8 +2,10 @@
 //! the program's part; of the files that the configuration names, only those of TLS are looked into.
 
 mod admin;
+mod in_force;
 mod listen;
 mod log;
+mod reload;
 mod scaler;
 mod tls;
 mod traces;
@@ -20,10 +22,12 @@ use toolwave_config::{MAX_THREADS, duration, size};
 pub use self::{
     admin::{AdminSection, HistorySection},
     log::{Log, LogFormat},
+    reload::{ReloadStatus, Reloaded, is_reloadable},
     scaler::ScalerSection,
     tls::{ClientCertificate, Tls},
     traces::TracesSection,
 };
+pub(crate) use self::in_force::InForce;
 use crate::{
     audit::AuditSection,
     execution::limits::RequestLimits,

@@ -111,7 +111,7 @@ impl Looks {
             let declared = look.catalogue.tool(name);
             let limit = |of: fn(&toolwave_proto::v1::Tool) -> u32| declared.map_or(0, |tool| of(&tool.proto));
             ToolLoad {
-                queued: status.queued,
+                queued: status.queued + status.undeclared,
                 in_flight: status.in_flight,
                 max_concurrency: limit(|tool| tool.max_concurrency),
                 max_per_worker: limit(|tool| tool.max_concurrency_per_worker),
