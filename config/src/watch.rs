@@ -50,8 +50,11 @@ impl Watch {
     }
 }
 
-/// `None`: it cannot be read.
+/// `None`: it cannot be read, or not more than once, as a pipe.
 fn look(path: &std::path::Path) -> Option<u64> {
+    if !std::fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
     let text = File::read_text(path).ok()?;
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);

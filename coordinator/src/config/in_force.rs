@@ -44,7 +44,7 @@ impl InForce {
 
     /// As TOML, without secrets, each value with where it came from.
     pub(crate) fn shown(&self) -> String {
-        effective(&*self.config.load(), &self.sources.load())
+        effective(&**self.config.load(), &self.sources.load())
             .unwrap_or_else(|error| format!("# it cannot be written: {error}\n"))
     }
 }
