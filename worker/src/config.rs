@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
-use serde::Deserialize;
-use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, parser::ValueSource};
+use serde::{Deserialize, Serialize};
+use toolwave_config::{File, MAX_THREADS, Problem, Source, Sources, parse_duration, parse_size};
 use toolwave_worker::{
     Tls,
     tools::{Allow, Builtin},
@@ -23,7 +23,7 @@ const MAX_PAYLOAD: u64 = 1 << 30;
 ///
 /// Dials the coordinator, registers its tools and runs the calls that it is given. SIGTERM drains it: what runs
 /// may end, then it says goodbye; a second signal ends it at once.
-#[derive(Debug, Default, Parser)]
+#[derive(Clone, Debug, Default, Parser)]
 #[command(name = "toolwave-worker", version)]
 pub(crate) struct Arguments {
     /// TOML file with the same settings
@@ -33,6 +33,10 @@ pub(crate) struct Arguments {
     /// Check the settings, say what is wrong with them, and exit
     #[arg(long)]
     pub(crate) check_config: bool,
+
+    /// Print the settings in TOML, secrets masked, with where each came from, and exit
+    #[arg(long)]
+    pub(crate) print_config: bool,
 
     /// Where the coordinator listens [default: http://127.0.0.1:7420]
     #[arg(long, value_name = "URL", env = "TOOLWAVE_WORKER_COORDINATOR")]
@@ -113,7 +117,7 @@ pub(crate) struct Arguments {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.
@@ -124,35 +128,52 @@ pub(crate) enum LogFormat {
 }
 
 /// The settings, with defaults where nothing was said.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// Where the coordinator listens.
     pub(crate) coordinator: String,
+    /// Whom to trust and what to show, where the coordinator's address is `https`.
     pub(crate) tls: TlsFiles,
+    /// Name in the cluster, stable over restarts; else the host's name and the process's number.
     pub(crate) name: Option<String>,
+    /// Calls at once.
     pub(crate) slots: u32,
+    /// For operators and placement; `pool` names the pool that is scaled as one.
     pub(crate) labels: BTreeMap<String, String>,
+    /// Where to serve health checks (grpc.health.v1); without it nowhere.
     pub(crate) health: Option<SocketAddr>,
+    /// How long what runs may go on after SIGTERM.
     #[serde(with = "toolwave_config::duration")]
     pub(crate) drain_timeout: Duration,
+    /// Larger parameters of a call are refused.
     #[serde(with = "toolwave_config::size")]
     pub(crate) max_parameters: u64,
+    /// A larger result of a call is a failure.
     #[serde(with = "toolwave_config::size")]
     pub(crate) max_result: u64,
+    /// Threads that serve and run tools that do not block; 0: one where there are up to two cores, else one per core.
     pub(crate) threads: usize,
+    /// What is written to standard error.
     pub(crate) log: Log,
-    /// Of [`toolwave_mounted::ToolsFile`]; in the file, relative to the file's folder.
+    /// Also hosts the tools of this file: commands, HTTP services and MCP servers. In the file, its path is relative
+    /// to the file's folder. What it says is read again when it changes.
     pub(crate) tools: Option<PathBuf>,
+    /// What built-in tools may touch.
     pub(crate) builtin: Builtin,
 }
 
 /// The table `tls`: whom to trust and what to show, where the coordinator's address is `https`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TlsFiles {
+    /// The coordinator's CA, in a PEM file; no other is trusted then. Without it those of the system.
     ca: Option<PathBuf>,
+    /// Certificate that proves to the coordinator which worker this is, in a PEM file.
     certificate: Option<PathBuf>,
+    /// The certificate's key, in a PEM file that nobody else can read.
     key: Option<PathBuf>,
+    /// Name that the coordinator's certificate must have; else the host of its address.
     server_name: Option<String>,
 }
 
@@ -176,10 +197,12 @@ impl TlsFiles {
 }
 
 /// The table `log`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
+    /// How log lines look.
     pub(crate) format: LogFormat,
+    /// Which there are: a level, or directives such as `info,toolwave_worker=debug`.
     pub(crate) level: String,
 }
 
@@ -210,6 +233,14 @@ impl Default for Log {
             level: "info".to_owned(),
         }
     }
+}
+
+/// Keys that take effect while the worker runs. The files that `tools` and `tls` name are read again by themselves.
+const RELOADABLE: [&str; 1] = ["log.level"];
+
+/// Whether a dotted key takes effect while the worker runs.
+pub(crate) fn is_reloadable(key: &str) -> bool {
+    RELOADABLE.contains(&key)
 }
 
 /// Where a setting came from, to say so of one that is wrong.
@@ -329,6 +360,37 @@ impl Config {
             let what = format!("`{}` is no filter: {error}", self.log.level);
             problems.push(origin.problem("log.level", what, "such as \"info\" or \"toolwave_worker=debug\""));
         }
+    }
+}
+
+impl Arguments {
+    /// Those of the command line and the environment, with which of both each came from. Ends the program where they
+    /// are wrong, or ask for help.
+    pub(crate) fn read() -> (Self, ArgMatches) {
+        let matches = Self::command().get_matches();
+        match Self::from_arg_matches(&matches) {
+            Ok(arguments) => (arguments, matches),
+            Err(error) => error.exit(),
+        }
+    }
+}
+
+impl Origin {
+    /// The same of every setting, for those who ask what is in force.
+    pub(crate) fn sources(&self, matches: &ArgMatches) -> Sources {
+        let mut sources = Sources::new(self.file.clone());
+        for id in matches.ids() {
+            let key = match id.as_str() {
+                "allow" => "builtin",
+                id => id,
+            };
+            match matches.value_source(id.as_str()) {
+                Some(ValueSource::CommandLine) => sources.say(key, Source::Flag),
+                Some(ValueSource::EnvVariable) => sources.say(key, Source::Environment),
+                _ => {}
+            }
+        }
+        sources
     }
 }
 

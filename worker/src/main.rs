@@ -2,21 +2,26 @@
 //!
 //! Owns the order of things: settings, logs, tools, worker, exit code. All else is the library's.
 
-use std::{collections::BTreeSet, io::IsTerminal, process::ExitCode};
+use std::{collections::BTreeSet, process::ExitCode};
 
-use clap::Parser;
+use clap::ArgMatches;
 use toolwave_config::{EXIT_BAD_CONFIGURATION, Problem, report};
 use toolwave_mounted::{Pinning, ToolsFile};
 use toolwave_worker::{
     BuildError, RunError, SharedTool, TlsProblem, Worker, WorkerBuilder,
     tools::{BUILTIN_NAMES, builtin_tools},
 };
-use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use toolwave_telemetry::logs::{BadFilter, Format, LogControl, Logs};
 
-use crate::config::{Arguments, Config, Log, LogFormat, Origin};
+use crate::{
+    config::{Arguments, Config, Log, LogFormat, Origin},
+    rereading::{InForce, Rereading},
+};
 
 mod config;
 mod hosting;
+mod rereading;
+mod signals;
 
 /// As the coordinator's: see there.
 #[global_allocator]
@@ -29,6 +34,7 @@ struct Prepared {
     file: Option<ToolsFile>,
     log: Log,
     threads: usize,
+    in_force: InForce,
 }
 
 fn main() -> ExitCode {
@@ -38,9 +44,10 @@ fn main() -> ExitCode {
     if let Err(error) = toolwave_keeper::forbid_dumps() {
         eprintln!("core dumps cannot be forbidden: {error}");
     }
-    let arguments = Arguments::parse();
-    let check_only = arguments.check_config;
-    let prepared = match prepare(arguments) {
+    let (arguments, matches) = Arguments::read();
+    // Before it is read: what changes in between is then read again.
+    let watch = arguments.config.as_ref().map(toolwave_config::Watch::new);
+    let prepared = match prepare(arguments.clone(), &matches) {
         Ok(prepared) => prepared,
         Err(problems) => return report(&problems),
     };
@@ -49,14 +56,21 @@ fn main() -> ExitCode {
         .as_ref()
         .map(ToolsFile::warnings)
         .unwrap_or_default();
-    if check_only {
+    if arguments.check_config {
         for warning in warnings {
             eprintln!("warning: {warning}");
         }
         println!("ok");
         return ExitCode::SUCCESS;
     }
-    write_logs(&prepared.log);
+    if arguments.print_config {
+        print!("{}", prepared.in_force.shown());
+        return ExitCode::SUCCESS;
+    }
+    let logs = match write_logs(&prepared.log) {
+        Ok(logs) => logs,
+        Err(error) => return report(&[Problem::new("log.level", error.to_string(), "")]),
+    };
     for warning in warnings {
         tracing::warn!(problem = %warning, "the tools file can be used, but look at this");
     }
@@ -71,11 +85,20 @@ fn main() -> ExitCode {
         worker,
         builtin,
         file,
+        in_force,
         ..
     } = prepared;
     let hosted = hosting::host(worker, builtin, file);
+    let rereading = Rereading::new(arguments, matches, in_force, watch, logs);
     // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to
-    let ended = runtime.block_on(async { tokio::spawn(hosted).await });
+    let ended = runtime.block_on(async {
+        let _rereading = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(error) = rereading.run().await {
+                tracing::error!(%error, "SIGHUP cannot be heard: settings are not read again");
+            }
+        }));
+        tokio::spawn(hosted).await
+    });
     // a blocking tool that does not return must not hold up the end
     runtime.shutdown_background();
     match ended {
@@ -104,7 +127,7 @@ fn main() -> ExitCode {
 }
 
 /// Everything that can be found wrong before the first connection is told at once.
-fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
+fn prepare(arguments: Arguments, matches: &ArgMatches) -> Result<Prepared, Vec<Problem>> {
     let (config, origin, mut problems) = Config::load(arguments)?;
     let builtin = builtin_tools(&config.builtin).unwrap_or_else(|error| {
         problems.push(origin.problem("builtin", error.to_string(), ""));
@@ -127,6 +150,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
         return Err(problems);
     }
     let (log, threads) = (config.log.clone(), config.threads);
+    let in_force = InForce::new(config.clone(), origin.sources(matches));
     let mut worker = Worker::builder()
         .coordinator(config.coordinator)
         .tls(tls)
@@ -149,6 +173,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
         file: file.and_then(Result::ok),
         log,
         threads,
+        in_force,
     })
 }
 
@@ -177,26 +202,20 @@ fn built_wrong(origin: &Origin, error: &BuildError) -> Vec<Problem> {
     vec![origin.problem(key, what, expected)]
 }
 
-fn write_logs(log: &Log) {
-    let mut filter = tracing_subscriber::EnvFilter::try_new(&log.level).unwrap_or_default();
-    // it logs whole messages of MCP servers, parameters and results among them
-    if let Ok(silence) = "rmcp=off".parse() {
-        filter = filter.add_directive(silence);
-    }
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr);
-    let fit = filter_fn(toolwave_mounted::may_be_logged);
-    match log.format {
-        LogFormat::Text => logs.finish().with(fit).init(),
-        LogFormat::Json => logs.json().finish().with(fit).init(),
-    }
+fn write_logs(log: &Log) -> Result<LogControl, BadFilter> {
+    let format = match log.format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    let logs = Logs::init(&log.level, format, |event| {
+        // it logs whole messages of MCP servers, parameters and results among them
+        !event.target().starts_with("rmcp") && toolwave_mounted::may_be_logged(event)
+    })?;
     // A tool that panics is an event of the log like others, not a text between its lines. The message stays out:
     // it is the tool's, and may hold what it was called with.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(location, "panicked");
     }));
+    Ok(logs)
 }

@@ -22,12 +22,13 @@ use toolwave_config::{MAX_THREADS, duration, size};
 pub use self::{
     admin::{AdminSection, HistorySection},
     log::{Log, LogFormat},
-    reload::{ReloadStatus, Reloaded, is_reloadable},
+    reload::{Reloaded, is_reloadable},
     scaler::ScalerSection,
     tls::{ClientCertificate, Tls},
     traces::TracesSection,
 };
 pub(crate) use self::in_force::InForce;
+pub use toolwave_config::ReloadStatus;
 use crate::{
     audit::AuditSection,
     execution::limits::RequestLimits,
