@@ -192,6 +192,12 @@ impl File {
         }
     }
 
+    /// Whether a dotted key stands in it.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.root.find(key).1
+    }
+
     /// Where it was read.
     #[must_use]
     pub fn path(&self) -> &Path {

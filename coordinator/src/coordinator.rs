@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use toolwave_config::{Sources, differences};
 use toolwave_telemetry::{
     admin::AdminPort,
     logs::LogControl,
@@ -14,12 +15,13 @@ use toolwave_telemetry::{
 use crate::{
     admin::{self, Admin, http::Extras},
     audit::{Audit, Event, Writer},
-    config::{Config, Wrong},
+    config::{Config, ReloadStatus, Reloaded, Wrong},
     dashboard,
-    handle::Handle,
+    handle::{Handle, Limits},
     identity::Identities,
     observe::metrics::Metrics,
     parts::{Chance, assemble},
+    scaler::Scaler,
     server::{Entrance, STOP_AT_LEAST, STOP_WITHIN, Services, Serving, stream},
 };
 
@@ -174,6 +176,10 @@ impl Coordinator {
         );
         let admin_address = admin.as_ref().map(AdminPort::address);
         let extras = Extras {
+            config: Some(Arc::new({
+                let handle = handle.clone();
+                move || handle.in_force().shown()
+            })),
             more: extras.more.merge(dashboard),
             ..extras
         };
@@ -190,6 +196,7 @@ impl Coordinator {
             sessions: parts.sessions,
             admin: Admin(handle.clone()),
             metrics: handle.metrics().clone(),
+            scaler: Scaler::new(handle.clone()),
         };
         let serving = Serving::start(&config, services, entrances).await?;
         let run = parts.run;
@@ -254,6 +261,74 @@ impl Coordinator {
             said = &mut self.driver => Failure::Driver(said.unwrap_or_else(|error| error.to_string())),
             said = self.serving.failed() => Failure::Server(said),
         }
+    }
+
+    /// Puts in force what of another configuration can be while it runs. What was accepted under the limits before
+    /// stays accepted.
+    ///
+    /// # Errors
+    /// Every value that cannot be used; then nothing has changed.
+    pub async fn reload(&self, config: Config, sources: Sources) -> Result<Reloaded, Vec<Wrong>> {
+        // It looks into files.
+        let checked = tokio::task::spawn_blocking(move || (config.check(), config)).await;
+        let (wrong, config) = checked.unwrap_or_else(|error| {
+            let what = error.to_string();
+            let expected = "a configuration that can be checked".to_owned();
+            (
+                vec![Wrong {
+                    key: "",
+                    what,
+                    expected,
+                }],
+                Config::default(),
+            )
+        });
+        let in_force = self.handle.in_force();
+        let before = in_force.config();
+        let mut next = Config::clone(&before);
+        next.take_reloadable(&config);
+        let applied = match wrong.is_empty() {
+            true => self.identities.set_workers(&next),
+            false => Err(wrong),
+        };
+        if let Err(wrong) = applied {
+            self.reload_failed();
+            return Err(wrong);
+        }
+        self.handle.set_limits(Limits::of(&next)).await;
+        let reloaded = Reloaded {
+            changed: differences(&*before, &next).unwrap_or_default(),
+            restart: differences(&next, &config).unwrap_or_default(),
+        };
+        in_force.replace(next);
+        in_force.say_sources(sources);
+        in_force.status().succeeded();
+        self.handle.metrics().config_reloaded(true);
+        Ok(reloaded)
+    }
+
+    /// A configuration could not even be read; what is in force stays.
+    pub fn reload_failed(&self) {
+        self.handle.in_force().status().failed();
+        self.handle.metrics().config_reloaded(false);
+    }
+
+    /// Says where the values of its configuration came from, for those who ask what is in force.
+    pub fn say_sources(&self, sources: Sources) {
+        self.handle.in_force().say_sources(sources);
+    }
+
+    /// What came of the last [`Coordinator::reload`]; where a configuration could not even be read, who tried says so
+    /// here.
+    #[must_use]
+    pub fn reload_status(&self) -> &ReloadStatus {
+        self.handle.in_force().status()
+    }
+
+    /// The configuration in force as TOML, without secrets, each value with where it came from.
+    #[must_use]
+    pub fn effective_configuration(&self) -> String {
+        self.handle.in_force().shown()
     }
 
     /// Drains: it serves no health check, accepts no execution, tells the workers, lets executions end for up

@@ -2,14 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::Parser;
-use toolwave_config::{File, Problem, parse_duration, parse_size};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, parser::ValueSource};
+use toolwave_config::{File, Problem, Source, Sources, parse_duration, parse_size};
 use toolwave_coordinator::config::{Config, LogFormat};
 
 /// Runs a toolwave coordinator: clients send it executions, workers dial in and run their calls.
 ///
 /// Each value is taken from its flag, else from the environment, else from the file, else it has its default.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "toolwave-coordinator", version)]
 pub(crate) struct Flags {
     /// Configuration file, in TOML.
@@ -18,6 +18,9 @@ pub(crate) struct Flags {
     /// Checks the configuration and ends: 0 when it is good, 78 with every problem otherwise.
     #[arg(long)]
     pub(crate) check_config: bool,
+    /// Prints the configuration that all of it comes to, in TOML, secrets masked, and ends.
+    #[arg(long)]
+    pub(crate) print_config: bool,
     /// Address for clients, and for workers where they have none of their own [default: 127.0.0.1:7420].
     #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_COORDINATOR_LISTEN")]
     listen: Option<SocketAddr>,
@@ -77,11 +80,26 @@ pub(crate) struct Flags {
 // === impl Flags ===
 
 impl Flags {
-    /// The configuration that all of it comes to.
+    /// Those of the command line and the environment, with which of both each came from. Ends the program where they
+    /// are wrong, or ask for help.
+    pub(crate) fn read() -> (Self, ArgMatches) {
+        let matches = Self::command().get_matches();
+        match Self::from_arg_matches(&matches) {
+            Ok(flags) => (flags, matches),
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// The file, where there is one.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        self.config.as_ref()
+    }
+
+    /// The configuration that all of it comes to, and where its values came from.
     ///
     /// # Errors
     /// Every problem, with its place where it has one.
-    pub(crate) fn config(self) -> Result<Config, Vec<Problem>> {
+    pub(crate) fn config(self, matches: &ArgMatches) -> Result<(Config, Sources), Vec<Problem>> {
         let file = self.config.as_ref().map(File::read).transpose()?;
         let mut config = file
             .as_ref()
@@ -93,7 +111,7 @@ impl Flags {
         };
         let problems: Vec<Problem> = config.check().into_iter().map(problem).collect();
         if problems.is_empty() {
-            Ok(config)
+            Ok((config, sources(file, matches)))
         } else {
             Err(problems)
         }
@@ -124,4 +142,16 @@ impl Flags {
         set(self.log_level, &mut config.log.level);
         set(self.log_format, &mut config.log.format);
     }
+}
+
+fn sources(file: Option<File>, matches: &ArgMatches) -> Sources {
+    let mut sources = Sources::new(file);
+    for id in matches.ids() {
+        match matches.value_source(id.as_str()) {
+            Some(ValueSource::CommandLine) => sources.say(id.as_str(), Source::Flag),
+            Some(ValueSource::EnvVariable) => sources.say(id.as_str(), Source::Environment),
+            _ => {}
+        }
+    }
+    sources
 }

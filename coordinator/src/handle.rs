@@ -11,6 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use toolwave_scheduler::{ExecutionKey, ToolStatus};
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     audit::Audit,
     catalogue::Catalogue,
+    config::{Config, InForce},
     driver::{
         feed::{Abandoned, Feed},
         history::{ClusterState, LiveExecution, Running, Wanted},
@@ -29,6 +31,7 @@ use crate::{
         prepared::{ExecutionNews, PreparedExecution},
     },
     observe::{history::History, load::Load, metrics::Metrics},
+    scaler::Activity,
     tenants::{Allowance, Allowances, Caller, Quota},
     worker::declarations::Declarations,
 };
@@ -54,10 +57,12 @@ pub(crate) struct Shared {
     pub(crate) payload_bytes: Arc<AtomicU64>,
     /// The tools that workers declared.
     pub(crate) declarations: Arc<Declarations>,
-    /// What a request may be.
-    pub(crate) limits: RequestLimits,
-    /// What tenants may use.
-    pub(crate) allowances: Allowances,
+    /// What may change while it runs.
+    pub(crate) limits: ArcSwap<Limits>,
+    /// Wakes who watches the load.
+    pub(crate) activity: Activity,
+    /// What is in force, and how that came to be.
+    pub(crate) in_force: InForce,
     /// Where what happens at the edge is recorded.
     pub(crate) audit: Audit,
     /// Where it is counted.
@@ -68,6 +73,27 @@ pub(crate) struct Shared {
     pub(crate) coordinator_id: Arc<str>,
     /// When it started.
     pub(crate) started_at: SystemTime,
+}
+
+/// What operators allow, as it is now.
+pub(crate) struct Limits {
+    /// Of one request.
+    pub(crate) requests: Arc<RequestLimits>,
+    /// Of tenants.
+    pub(crate) allowances: Allowances,
+    /// Of the scheduler and of what is held.
+    pub(crate) whole: WholeLimits,
+}
+
+/// Limits of the whole coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WholeLimits {
+    /// Attempts in flight at once.
+    pub(crate) max_in_flight: usize,
+    /// Calls that wait.
+    pub(crate) max_queued_calls: usize,
+    /// Parameters and results held.
+    pub(crate) max_payload_bytes: u64,
 }
 
 /// An accepted execution, watched. Dropped before its end, it cancels the execution: its client is gone.
@@ -148,6 +174,22 @@ pub enum WorkerRequestError {
     Closed,
 }
 
+// === impl Limits ===
+
+impl Limits {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            requests: Arc::new(config.requests.clone()),
+            allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
+            whole: WholeLimits {
+                max_in_flight: config.max_in_flight,
+                max_queued_calls: config.max_queued_calls,
+                max_payload_bytes: config.max_payload_bytes,
+            },
+        }
+    }
+}
+
 // === impl Handle ===
 
 impl Handle {
@@ -165,7 +207,7 @@ impl Handle {
 
     /// Who sent a request, and what its tenant may use.
     pub(crate) fn caller(&self, extensions: &tonic::Extensions) -> Caller {
-        self.shared.allowances.caller(extensions)
+        self.shared.limits.load().allowances.caller(extensions)
     }
 
     /// Where what happens at the edge is recorded.
@@ -195,8 +237,31 @@ impl Handle {
 
     /// What a request may be.
     #[must_use]
-    pub fn request_limits(&self) -> &RequestLimits {
-        &self.shared.limits
+    pub fn request_limits(&self) -> Arc<RequestLimits> {
+        self.shared.limits.load().requests.clone()
+    }
+
+    /// The limits of the whole coordinator.
+    pub(crate) fn whole_limits(&self) -> WholeLimits {
+        self.shared.limits.load().whole
+    }
+
+    /// The configuration that is in force.
+    pub(crate) fn in_force(&self) -> &InForce {
+        &self.shared.in_force
+    }
+
+    /// Wakes who watches the load.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.shared.activity
+    }
+
+    /// Other limits from here on, for what comes: nothing that was accepted ends by them.
+    pub(crate) async fn set_limits(&self, limits: Limits) {
+        let whole = limits.whole;
+        self.shared.limits.store(Arc::new(limits));
+        self.ask(|reply| Request::SetLimits { limits: whole, reply })
+            .await;
     }
 
     /// Offers an execution to the scheduler and waits for its answer, which comes at once.
@@ -246,6 +311,7 @@ impl Handle {
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Closed),
         }
         feed.admission().await?;
+        self.shared.activity.stir();
         Ok(ticket)
     }
 
@@ -297,8 +363,8 @@ impl Handle {
     }
 
     /// What a tenant may use.
-    pub(crate) fn allowance(&self, tenant: &str) -> &Allowance {
-        self.shared.allowances.of(tenant)
+    pub(crate) fn allowance(&self, tenant: &str) -> Arc<Allowance> {
+        self.shared.limits.load().allowances.of(tenant).clone()
     }
 
     /// The id of this process, and when it started.
@@ -336,6 +402,7 @@ impl Handle {
 
     /// Refuses every further execution and tells the workers; answers when none is left that runs.
     pub(crate) async fn drain(&self, reconnect_after: Duration) {
+        self.shared.activity.drain();
         self.ask(|reply| Request::Drain {
             reconnect_after,
             reply,

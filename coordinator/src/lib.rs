@@ -22,6 +22,7 @@ pub mod handle;
 pub mod identity;
 mod observe;
 mod parts;
+mod scaler;
 mod server;
 pub mod tenants;
 mod wire;

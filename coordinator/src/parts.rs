@@ -15,15 +15,12 @@ use uuid::Uuid;
 
 use crate::{
     audit::Audit,
-    config::Config,
+    config::{Config, InForce},
     driver::{Driver, Inputs, Terms, feed::Abandoned, mailbox, resolving::Resolving},
     execution::service::Service as Executions,
-    handle::{Handle, Shared},
-    observe::{
-        history::History,
-        metrics::{Limits, Metrics},
-    },
-    tenants::Allowances,
+    handle::{Handle, Limits, Shared},
+    observe::{history::History, metrics::Metrics},
+    scaler::Activity,
     worker::{Service as Sessions, SessionTerms, Workers, declarations::Declarations},
 };
 
@@ -71,10 +68,7 @@ pub(crate) fn assemble(
     let (inputs, from_sessions) = mpsc::channel(mailbox::INPUTS);
     let (requests, from_edge) = mpsc::channel(mailbox::REQUESTS);
     let abandoned = Arc::new(Abandoned::default());
-    let metrics = Metrics::new(Limits {
-        queued_calls: config.max_queued_calls,
-        payload_bytes: config.max_payload_bytes,
-    });
+    let metrics = Metrics::new();
     let declarations = Arc::new(Declarations::default());
     let payload_bytes = Arc::new(AtomicU64::new(0));
     let history = Arc::new(History::new(config.history.clone()));
@@ -85,8 +79,9 @@ pub(crate) fn assemble(
         next_execution: AtomicU64::new(chance.first_execution),
         payload_bytes: payload_bytes.clone(),
         declarations: declarations.clone(),
-        limits: config.requests.clone(),
-        allowances: Allowances::new(&config.tenants, &config.tenant_defaults),
+        limits: arc_swap::ArcSwap::from_pointee(Limits::of(config)),
+        activity: Activity::default(),
+        in_force: InForce::new(config),
         audit: audit.clone(),
         metrics: metrics.clone(),
         history: history.clone(),

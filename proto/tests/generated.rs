@@ -7,9 +7,22 @@ use prost::Message as _;
 
 #[test]
 fn generated_code_is_as_new_as_the_proto_files() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let files = ["execution", "tool", "worker", "admin"].map(|f| format!("toolwave/v1/{f}.proto"));
+    check(&files, "toolwave.v1");
+}
+
+#[test]
+fn generated_code_of_kedas_contract_is_as_new_as_its_proto_file() {
+    check(
+        &["externalscaler/externalscaler.proto".to_owned()],
+        "externalscaler",
+    );
+}
+
+fn check(files: &[String], package: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = &Path::new(env!("CARGO_TARGET_TMPDIR")).join(package);
+    fs::create_dir_all(out).expect("a folder for what is generated");
     let set = protox::compile(files, [root]).expect("the .proto files compile");
     let descriptor = set.encode_to_vec();
     tonic_prost_build::configure()
@@ -17,9 +30,10 @@ fn generated_code_is_as_new_as_the_proto_files() {
         .out_dir(out)
         .compile_fds(set)
         .expect("code generation");
-    let code = fs::read(out.join("toolwave.v1.rs")).expect("generated file");
-    for (name, new) in [("toolwave.v1.rs", code), ("toolwave.v1.bin", descriptor)] {
-        let path = root.join("src/generated").join(name);
+    let code = fs::read(out.join(format!("{package}.rs"))).expect("generated file");
+    for (ending, new) in [("rs", code), ("bin", descriptor)] {
+        let name = format!("{package}.{ending}");
+        let path = root.join("src/generated").join(&name);
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             fs::create_dir_all(path.parent().expect("a folder")).expect("the folder of generated code");
             fs::write(&path, &new).expect("generated code is writable");

@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use axum::{Router, routing::get};
 use tokio::sync::watch;
 use toolwave_telemetry::{
     admin::{AdminPort, Guard, log_level, probes},
@@ -10,6 +11,9 @@ use toolwave_telemetry::{
 };
 
 use crate::{error::RunError, numbers::Numbers, worker::Status};
+
+/// Makes the text of `GET /config`.
+pub(crate) type SettingsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 pub(crate) async fn bind(address: SocketAddr) -> Result<AdminPort, RunError> {
     AdminPort::bind(address)
@@ -23,6 +27,7 @@ pub(crate) async fn serve(
     status: watch::Receiver<Status>,
     numbers: Arc<Numbers>,
     logs: Option<LogControl>,
+    settings: Option<SettingsText>,
 ) {
     let scraped = status.clone();
     let mut routes = probes(
@@ -34,6 +39,10 @@ pub(crate) async fn serve(
     );
     if let Some(logs) = logs {
         routes = routes.merge(Guard::default().before(log_level(logs)));
+    }
+    if let Some(settings) = settings {
+        let shown = Router::new().route("/config", get(async move || settings()));
+        routes = routes.merge(Guard::default().before(shown));
     }
     tracing::info!(address = %port.address(), "admin port open");
     port.serve(routes).await;

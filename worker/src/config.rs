@@ -5,11 +5,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
-use serde::{Deserialize, Deserializer};
-use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
-use toolwave_telemetry::logs::{BadFilter, EXPECTED, Logs};
-use toolwave_telemetry::traces::Settings;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, parser::ValueSource};
+use serde::{Deserialize, Deserializer, Serialize};
+use toolwave_config::{File, MAX_THREADS, Problem, Source, Sources, parse_duration, parse_size};
+use toolwave_telemetry::{
+    logs::{BadFilter, EXPECTED, Logs},
+    traces::Settings,
+};
 use toolwave_worker::{
     Tls,
     tools::{Allow, Builtin},
@@ -25,7 +27,7 @@ const MAX_PAYLOAD: u64 = 1 << 30;
 ///
 /// Dials the coordinator, registers its tools and runs the calls that it is given. SIGTERM drains it: what runs
 /// may end, then it says goodbye; a second signal ends it at once.
-#[derive(Debug, Default, Parser)]
+#[derive(Clone, Debug, Default, Parser)]
 #[command(name = "toolwave-worker", version)]
 pub(crate) struct Arguments {
     /// TOML file with the same settings
@@ -35,6 +37,10 @@ pub(crate) struct Arguments {
     /// Check the settings, say what is wrong with them, and exit
     #[arg(long)]
     pub(crate) check_config: bool,
+
+    /// Print the settings in TOML, secrets masked, with where each came from, and exit
+    #[arg(long)]
+    pub(crate) print_config: bool,
 
     /// Where coordinators listen: every address of each host; may be repeated [default: http://127.0.0.1:7420]
     #[arg(
@@ -129,7 +135,7 @@ pub(crate) struct Arguments {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.
@@ -140,38 +146,57 @@ pub(crate) enum LogFormat {
 }
 
 /// The settings, with defaults where nothing was said.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// Where coordinators listen: every address of each host.
     #[serde(deserialize_with = "one_or_more")]
     pub(crate) coordinator: Vec<String>,
+    /// Whom to trust and what to show, where a coordinator's address is `https`.
     pub(crate) tls: TlsFiles,
+    /// Name in the cluster, stable over restarts; else the host's name and the process's number.
     pub(crate) name: Option<String>,
+    /// Calls at once.
     pub(crate) slots: u32,
+    /// For operators and placement; `pool` names the pool that is scaled as one.
     pub(crate) labels: BTreeMap<String, String>,
+    /// Where to serve health checks (grpc.health.v1); without it nowhere.
     pub(crate) health: Option<SocketAddr>,
+    /// Where operators look.
     pub(crate) admin: Admin,
+    /// How long what runs may go on after SIGTERM.
     #[serde(with = "toolwave_config::duration")]
     pub(crate) drain_timeout: Duration,
+    /// Larger parameters of a call are refused.
     #[serde(with = "toolwave_config::size")]
     pub(crate) max_parameters: u64,
+    /// A larger result of a call is a failure.
     #[serde(with = "toolwave_config::size")]
     pub(crate) max_result: u64,
+    /// Threads that serve and run tools that do not block; 0: one where there are up to two cores, else one per core.
     pub(crate) threads: usize,
+    /// What is written to standard error.
     pub(crate) log: Log,
+    /// Where traces go.
     pub(crate) traces: Traces,
-    /// Of [`toolwave_mounted::ToolsFile`]; in the file, relative to the file's folder.
+    /// Also hosts the tools of this file: commands, HTTP services and MCP servers. In the file, its path is relative
+    /// to the file's folder. What it says is read again when it changes.
     pub(crate) tools: Option<PathBuf>,
+    /// What built-in tools may touch.
     pub(crate) builtin: Builtin,
 }
 
 /// The table `tls`: whom to trust and what to show, where the coordinator's address is `https`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TlsFiles {
+    /// The coordinator's CA, in a PEM file; no other is trusted then. Without it those of the system.
     ca: Option<PathBuf>,
+    /// Certificate that proves to the coordinator which worker this is, in a PEM file.
     certificate: Option<PathBuf>,
+    /// The certificate's key, in a PEM file that nobody else can read.
     key: Option<PathBuf>,
+    /// Name that the coordinator's certificate must have; else the host of its address.
     server_name: Option<String>,
 }
 
@@ -195,7 +220,7 @@ impl TlsFiles {
 }
 
 /// The table `admin`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
     /// Where probes and metrics are served; without it nowhere.
@@ -203,10 +228,12 @@ pub(crate) struct Admin {
 }
 
 /// The table `traces`. Which executions are traced is decided before they come here.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Traces {
+    /// The OTLP receiver, over gRPC; without it nothing is exported.
     endpoint: Option<String>,
+    /// Spans that wait to be sent at most; what is beyond is dropped, and counted.
     max_queued_spans: usize,
 }
 
@@ -231,10 +258,12 @@ impl Traces {
 }
 
 /// The table `log`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
+    /// How log lines look.
     pub(crate) format: LogFormat,
+    /// Which there are: a level, or directives such as `info,toolwave_worker=debug`.
     pub(crate) level: String,
 }
 
@@ -267,6 +296,14 @@ impl Default for Log {
             level: "info".to_owned(),
         }
     }
+}
+
+/// Keys that take effect while the worker runs. The files that `tools` and `tls` name are read again by themselves.
+const RELOADABLE: [&str; 1] = ["log.level"];
+
+/// Whether a dotted key takes effect while the worker runs.
+pub(crate) fn is_reloadable(key: &str) -> bool {
+    RELOADABLE.contains(&key)
 }
 
 /// Where a setting came from, to say so of one that is wrong.
@@ -395,6 +432,37 @@ impl Config {
         for wrong in self.traces.settings().check() {
             problems.push(origin.problem(wrong.key, wrong.what, wrong.expected));
         }
+    }
+}
+
+impl Arguments {
+    /// Those of the command line and the environment, with which of both each came from. Ends the program where they
+    /// are wrong, or ask for help.
+    pub(crate) fn read() -> (Self, ArgMatches) {
+        let matches = Self::command().get_matches();
+        match Self::from_arg_matches(&matches) {
+            Ok(arguments) => (arguments, matches),
+            Err(error) => error.exit(),
+        }
+    }
+}
+
+impl Origin {
+    /// The same of every setting, for those who ask what is in force.
+    pub(crate) fn sources(&self, matches: &ArgMatches) -> Sources {
+        let mut sources = Sources::new(self.file.clone());
+        for id in matches.ids() {
+            let key = match id.as_str() {
+                "allow" => "builtin",
+                id => id,
+            };
+            match matches.value_source(id.as_str()) {
+                Some(ValueSource::CommandLine) => sources.say(key, Source::Flag),
+                Some(ValueSource::EnvVariable) => sources.say(key, Source::Environment),
+                _ => {}
+            }
+        }
+        sources
     }
 }
 

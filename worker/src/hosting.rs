@@ -10,6 +10,8 @@ use toolwave_keeper::Keeper;
 use toolwave_mounted::{Mounts, ToolsFile};
 use toolwave_worker::{BuildError, RunError, SharedTool, WorkerBuilder, WorkerHandle};
 
+use crate::signals::Hangup;
+
 /// MCP servers that take longer to start do not keep the worker's other tools from being used. Most need less, and so the
 /// worker registers with their tools.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,7 +41,7 @@ pub(crate) async fn host(
         return worker.run_until_signal().await.map_err(Failure::Run);
     };
     let keeper = Keeper::this_program().map_err(Failure::Keeper)?;
-    let mut reread = Reread::listen().map_err(|error| Failure::Run(RunError::Signals(error)))?;
+    let mut reread = Hangup::listen().map_err(|error| Failure::Run(RunError::Signals(error)))?;
     let asked = interrupted().map_err(|error| Failure::Run(RunError::Signals(error)))?;
     let mut mounts = tokio::select! {
         mounts = Mounts::of_file(file, keeper, crate::reserved(), Some(PATIENCE)) => mounts.map_err(Failure::Problems)?,
@@ -58,7 +60,7 @@ pub(crate) async fn host(
         tokio::select! {
             ended = &mut running => break ended,
             () = mounts.changed() => offer(&handle, &builtin, &mounts),
-            () = reread.asked() => {
+            () = reread.heard() => {
                 tracing::info!("asked to read the tools file again");
                 if mounts.reload().await {
                     offer(&handle, &builtin, &mounts);
@@ -111,36 +113,5 @@ fn offer(handle: &WorkerHandle, builtin: &[SharedTool], mounts: &Mounts) {
     let all = builtin.iter().cloned().chain(mounts.tools());
     if let Err(error) = handle.replace_tools(all) {
         tracing::error!(%error, "the changed tools cannot be hosted; those before stay");
-    }
-}
-
-/// SIGHUP, where there is such a thing.
-struct Reread {
-    #[cfg(unix)]
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Reread {
-    #[cfg(unix)]
-    fn listen() -> io::Result<Self> {
-        let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
-        Ok(Self { hangup })
-    }
-
-    #[cfg(not(unix))]
-    fn listen() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(unix)]
-    async fn asked(&mut self) {
-        if self.hangup.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn asked(&mut self) {
-        std::future::pending::<()>().await;
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use clap::Parser;
+use clap::ArgMatches;
 use toolwave_config::{EXIT_BAD_CONFIGURATION, Problem, report};
 use toolwave_mounted::{Pinning, ToolsFile};
 use toolwave_telemetry::logs::{BadFilter, Format, LogControl, Logs};
@@ -14,10 +14,15 @@ use toolwave_worker::{
     tools::{BUILTIN_NAMES, builtin_tools},
 };
 
-use crate::config::{Arguments, Config, Log, LogFormat, Origin};
+use crate::{
+    config::{Arguments, Config, Log, LogFormat, Origin},
+    rereading::{InForce, Rereading},
+};
 
 mod config;
 mod hosting;
+mod rereading;
+mod signals;
 
 /// As the coordinator's: see there.
 #[global_allocator]
@@ -31,6 +36,7 @@ struct Prepared {
     log: Log,
     traces: Settings,
     threads: usize,
+    in_force: InForce,
 }
 
 fn main() -> ExitCode {
@@ -40,9 +46,10 @@ fn main() -> ExitCode {
     if let Err(error) = toolwave_keeper::forbid_dumps() {
         eprintln!("core dumps cannot be forbidden: {error}");
     }
-    let arguments = Arguments::parse();
-    let check_only = arguments.check_config;
-    let prepared = match prepare(arguments) {
+    let (arguments, matches) = Arguments::read();
+    // Before it is read: what changes in between is then read again.
+    let watch = arguments.config.as_ref().map(toolwave_config::Watch::new);
+    let prepared = match prepare(arguments.clone(), &matches) {
         Ok(prepared) => prepared,
         Err(problems) => return report(&problems),
     };
@@ -51,11 +58,15 @@ fn main() -> ExitCode {
         .as_ref()
         .map(ToolsFile::warnings)
         .unwrap_or_default();
-    if check_only {
+    if arguments.check_config {
         for warning in warnings {
             eprintln!("warning: {warning}");
         }
         println!("ok");
+        return ExitCode::SUCCESS;
+    }
+    if arguments.print_config {
+        print!("{}", prepared.in_force.shown());
         return ExitCode::SUCCESS;
     }
     let logs = match write_logs(&prepared.log) {
@@ -77,11 +88,22 @@ fn main() -> ExitCode {
         builtin,
         file,
         traces,
+        in_force,
         ..
     } = prepared;
-    let hosted = traced(worker.logs(logs), builtin, file, traces);
+    let shown = in_force.clone();
+    let worker = worker.logs(logs.clone()).settings_text(move || shown.shown());
+    let hosted = traced(worker, builtin, file, traces);
+    let rereading = Rereading::new(arguments, matches, in_force, watch, logs);
     // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to
-    let ended = runtime.block_on(async { tokio::spawn(hosted).await });
+    let ended = runtime.block_on(async {
+        let _rereading = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(error) = rereading.run().await {
+                tracing::error!(%error, "SIGHUP cannot be heard: settings are not read again");
+            }
+        }));
+        tokio::spawn(hosted).await
+    });
     // a blocking tool that does not return must not hold up the end
     runtime.shutdown_background();
     match ended {
@@ -132,7 +154,7 @@ async fn traced(
 }
 
 /// Everything that can be found wrong before the first connection is told at once.
-fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
+fn prepare(arguments: Arguments, matches: &ArgMatches) -> Result<Prepared, Vec<Problem>> {
     let (config, origin, mut problems) = Config::load(arguments)?;
     let builtin = builtin_tools(&config.builtin).unwrap_or_else(|error| {
         problems.push(origin.problem("builtin", error.to_string(), ""));
@@ -156,6 +178,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
     }
     let (log, threads) = (config.log.clone(), config.threads);
     let traces = config.traces.settings();
+    let in_force = InForce::new(config.clone(), origin.sources(matches));
     let mut worker = Worker::builder()
         .coordinators(config.coordinator)
         .tls(tls)
@@ -182,6 +205,7 @@ fn prepare(arguments: Arguments) -> Result<Prepared, Vec<Problem>> {
         log,
         traces,
         threads,
+        in_force,
     })
 }
 

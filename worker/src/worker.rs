@@ -19,7 +19,8 @@ use toolwave_telemetry::{logs::LogControl, traces::Tracer};
 use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
-    admin, client,
+    admin::{self, SettingsText},
+    client,
     coordinators::{Coordinators, Told},
     error::{BuildError, RunError},
     health,
@@ -88,6 +89,7 @@ pub struct WorkerBuilder {
     health: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     logs: Option<LogControl>,
+    settings_text: Option<SettingsText>,
     max_result_bytes: u64,
 }
 
@@ -100,6 +102,7 @@ pub struct Worker {
     health: Option<SocketAddr>,
     admin: Option<SocketAddr>,
     logs: Option<LogControl>,
+    settings_text: Option<SettingsText>,
     status: watch::Sender<Status>,
     drain: CancellationToken,
 }
@@ -132,6 +135,7 @@ impl Worker {
             health: None,
             admin: None,
             logs: None,
+            settings_text: None,
             max_result_bytes: DEFAULT_MAX_PAYLOAD,
         }
     }
@@ -183,6 +187,7 @@ impl Worker {
                 self.status.subscribe(),
                 numbers.clone(),
                 self.logs,
+                self.settings_text,
             ));
         }
         let drain = self.drain.clone();
@@ -316,6 +321,12 @@ impl WorkerBuilder {
         self
     }
 
+    /// What `GET /config` of the admin port answers, to whoever reaches it from this host: without secrets.
+    pub fn settings_text(mut self, text: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.settings_text = Some(Arc::new(text));
+        self
+    }
+
     /// Takes the spans of tools that are called within a trace.
     pub fn tracer(mut self, tracer: Tracer) -> Self {
         self.settings.tracer = tracer;
@@ -355,6 +366,7 @@ impl WorkerBuilder {
             health,
             admin,
             logs,
+            settings_text,
             max_result_bytes,
         } = self;
         if !is_name(&settings.name) {
@@ -383,6 +395,7 @@ impl WorkerBuilder {
             health,
             admin,
             logs,
+            settings_text,
             status: watch::Sender::default(),
             drain: CancellationToken::new(),
         })

@@ -71,6 +71,13 @@ impl Cluster {
         }
     }
 
+    /// Goes by other limits; a higher one may let a ready call start.
+    pub(crate) fn limit(&mut self, max_in_flight: usize, max_queued_calls: usize) {
+        self.config.max_in_flight = max_in_flight;
+        self.config.max_queued_calls = max_queued_calls;
+        self.dirty = true;
+    }
+
     /// Nothing is refused for want of a worker yet.
     pub(crate) fn is_starting(&self, now: Time) -> bool {
         now < Time::ZERO + self.config.startup_grace

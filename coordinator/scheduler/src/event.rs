@@ -87,6 +87,14 @@ pub enum Event {
         /// Which.
         worker: WorkerKey,
     },
+    /// Other limits of the whole coordinator from here on. What was admitted stays, and what runs goes on: a lower
+    /// limit is reached as attempts end.
+    LimitsChanged {
+        /// As [`crate::Config::max_in_flight`].
+        max_in_flight: usize,
+        /// As [`crate::Config::max_queued_calls`].
+        max_queued_calls: usize,
+    },
     /// An attempt began on its worker.
     AttemptStarted {
         /// By which session.

@@ -71,6 +71,10 @@ impl Scheduler {
             Event::WorkerDraining { worker, draining } => fleet::draining(cluster, now, worker, draining),
             Event::WorkerLost { session, end } => fleet::lost(cluster, executions, now, (session, end), out),
             Event::WorkerGone { worker } => fleet::gone(cluster, executions, now, worker, out),
+            Event::LimitsChanged {
+                max_in_flight,
+                max_queued_calls,
+            } => cluster.limit(max_in_flight, max_queued_calls),
             Event::AttemptStarted { session, attempt } => {
                 attempt::started(cluster, executions, now, session, attempt, out);
             }
@@ -150,6 +154,7 @@ impl Scheduler {
                 tool: *key,
                 workers,
                 queued: tool.queued,
+                undeclared: tool.undeclared.len() as u32,
                 in_flight: tool.in_flight,
             }
         };

@@ -45,6 +45,8 @@ pub struct ToolStatus {
     pub workers: u32,
     /// Calls in its ready queue.
     pub queued: u32,
+    /// Calls whose turn it is and that wait for a first worker to declare it.
+    pub undeclared: u32,
     /// Attempts in flight.
     pub in_flight: u32,
 }

@@ -2,9 +2,12 @@
 //! the program's part; of the files that the configuration names, only those of TLS are looked into.
 
 mod admin;
+mod in_force;
 mod listen;
 mod log;
 mod peers;
+mod reload;
+mod scaler;
 mod tls;
 mod traces;
 
@@ -17,9 +20,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toolwave_config::{MAX_THREADS, duration, size};
 
+pub(crate) use self::in_force::InForce;
 pub use self::{
     admin::{AdminSection, HistorySection},
     log::{Log, LogFormat},
+    reload::{Reloaded, is_reloadable},
+    scaler::ScalerSection,
     tls::{ClientCertificate, Tls},
     traces::TracesSection,
 };
@@ -30,6 +36,7 @@ use crate::{
     tenants::{TenantName, TenantSection},
     worker::outbox::LEAST_MESSAGE,
 };
+pub use toolwave_config::ReloadStatus;
 
 /// Of a payload or a message, in bytes; a message's length has 32 bits.
 const LARGEST: u64 = 1 << 30;
@@ -118,6 +125,8 @@ pub struct Config {
     pub history: HistorySection,
     /// Where traces go.
     pub traces: TracesSection,
+    /// What autoscalers are told.
+    pub scaler: ScalerSection,
     /// What is written to standard error.
     pub log: Log,
     /// Who may come in as a client; without it whoever reaches the listener.
@@ -179,6 +188,7 @@ impl Default for Config {
             admin: AdminSection::default(),
             history: HistorySection::default(),
             traces: TracesSection::default(),
+            scaler: ScalerSection::default(),
             log: Log::default(),
             auth: None,
             worker_identities: Vec::new(),

@@ -280,6 +280,11 @@ impl Execution {
         Some(trace.trace_id())
     }
 
+    /// The same, as a number.
+    pub(super) fn recorded_trace(&self) -> Option<u128> {
+        u128::from_str_radix(&self.trace_id()?, 16).ok()
+    }
+
     /// What travels with an attempt that is about to be sent.
     pub(super) fn trace_of(&mut self, attempt: AttemptKey, now: Time) -> Option<Arc<TraceContext>> {
         match &mut self.spans {

@@ -18,7 +18,7 @@ use crate::{
         answer::Shape,
         prepared::{CallFault, PreparedExecution},
     },
-    handle::{Cancelled, UnknownExecution},
+    handle::{Cancelled, UnknownExecution, WholeLimits},
     observe::load::Load,
     tenants::Caller,
     worker::outbox::{Answers, Outbound},
@@ -157,6 +157,11 @@ pub(crate) enum Request {
         resume: bool,
         caller: Caller,
         reply: oneshot::Sender<Option<DrainedWorker>>,
+    },
+    /// Answered once they hold.
+    SetLimits {
+        limits: WholeLimits,
+        reply: oneshot::Sender<()>,
     },
     /// Answered when no execution is left.
     Drain {

@@ -14,6 +14,9 @@ impl Driver {
         self.count_accepted(execution);
         self.tell_accepted(execution);
         self.trace_accepted(execution);
+        if let Some(execution) = self.executions.get(execution) {
+            execution.record.trace_id = execution.recorded_trace();
+        }
     }
 
     /// It was refused by the scheduler, and is about to go.

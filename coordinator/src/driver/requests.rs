@@ -50,6 +50,14 @@ impl Driver {
                 caller,
                 reply,
             } => answer(reply, self.drain_worker(&worker, resume, &caller)),
+            Request::SetLimits { limits, reply } => {
+                self.terms.max_payload_bytes = limits.max_payload_bytes;
+                self.handle(Event::LimitsChanged {
+                    max_in_flight: limits.max_in_flight,
+                    max_queued_calls: limits.max_queued_calls,
+                });
+                answer(reply, ());
+            }
             Request::Drain {
                 reconnect_after,
                 reply,

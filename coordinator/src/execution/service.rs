@@ -71,7 +71,7 @@ impl Service {
         catalogue: Arc<Catalogue>,
     ) -> Result<Prepared, RequestError> {
         let handle = self.handle.clone();
-        let work = move |request| prepare(request, &catalogue, handle.request_limits(), circumstances);
+        let work = move |request| prepare(request, &catalogue, &handle.request_limits(), circumstances);
         if request.calls.len() < 64 && request.encoded_len() < LARGE_REQUEST {
             return work(request);
         }

@@ -43,14 +43,36 @@ pub(super) enum Admitted {
 pub(crate) struct Identities {
     /// `None`: clients need not say who they are.
     clients: Option<Arc<ArcSwap<Credentials>>>,
-    workers: WorkerIdentities,
-    /// Workers come in without a certificate.
-    anonymous_workers: bool,
+    workers: ArcSwap<Workers>,
     refusals: Arc<Refusals>,
     /// Tells of refusals, a little later.
     _telling: AbortOnDropHandle<()>,
     /// Looks after the files.
     _reloading: Option<AbortOnDropHandle<()>>,
+}
+
+/// Which workers may come in.
+struct Workers {
+    identities: WorkerIdentities,
+    /// They come in without a certificate.
+    anonymous: bool,
+}
+
+// === impl Workers ===
+
+impl Workers {
+    fn new(identities: WorkerIdentities, config: &Config) -> Self {
+        let anonymous = identities.is_empty() && may_be_anonymous(config);
+        if identities.is_empty() && !anonymous {
+            tracing::warn!(
+                "no worker can come in: workers are asked who they are, and worker_identities is empty"
+            );
+        }
+        Self {
+            identities,
+            anonymous,
+        }
+    }
 }
 
 // === impl Identities ===
@@ -75,17 +97,10 @@ impl Identities {
             }
             _ => None,
         };
-        let anonymous_workers = workers.is_empty() && may_be_anonymous(config);
-        if workers.is_empty() && !anonymous_workers {
-            tracing::warn!(
-                "no worker can come in: workers are asked who they are, and worker_identities is empty"
-            );
-        }
         let refusals = Arc::new(Refusals::new(audit));
         Ok(Self {
             clients,
-            anonymous_workers,
-            workers,
+            workers: ArcSwap::from_pointee(Workers::new(workers, config)),
             _telling: AbortOnDropHandle::new(tokio::spawn({
                 let refusals = refusals.clone();
                 async move { refusals.tell_later().await }
@@ -93,6 +108,16 @@ impl Identities {
             refusals,
             _reloading: reloading,
         })
+    }
+
+    /// Goes by other `worker_identities` from here on. Sessions that are open stay so.
+    ///
+    /// # Errors
+    /// Every entry that cannot be used; then nothing has changed.
+    pub(crate) fn set_workers(&self, config: &Config) -> Result<(), Vec<Wrong>> {
+        let identities = WorkerIdentities::new(&config.worker_identities)?;
+        self.workers.store(Arc::new(Workers::new(identities, config)));
+        Ok(())
     }
 
     /// A request went no further than its headers.
@@ -182,12 +207,13 @@ impl Identities {
             Some(Err(bad)) => return Err(bad.into()),
             None => {}
         }
+        let workers = self.workers.load();
         match uri {
-            None if self.anonymous_workers => Ok(Admitted::Anybody),
+            None if workers.anonymous => Ok(Admitted::Anybody),
             None => Err(Refusal::NoCertificate),
             Some(Err(_)) => Err(Denied::NoEntry.into()),
             Some(Ok(uri)) => match uri.kind() {
-                Kind::Worker => Ok(Admitted::Worker(self.workers.named(&uri)?)),
+                Kind::Worker => Ok(Admitted::Worker(workers.identities.named(&uri)?)),
                 Kind::Tenant => Err(Denied::ClientAsWorker.into()),
             },
         }

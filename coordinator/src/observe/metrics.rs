@@ -25,27 +25,18 @@ pub struct Metrics(Arc<Shared>);
 struct Shared {
     numbers: Arc<Numbers>,
     /// As configured.
-    limits: Limits,
     /// By the key of their listener.
     certificates: Mutex<Vec<(&'static str, Expiry)>>,
     /// The driver's last answer, told again where it gives none.
     last: Mutex<Load>,
 }
 
-/// Bounds that do not change while it runs.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
-    pub(crate) queued_calls: usize,
-    pub(crate) payload_bytes: u64,
-}
-
 // === impl Metrics ===
 
 impl Metrics {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Shared {
             numbers: Arc::new(Numbers::new()),
-            limits,
             certificates: Mutex::default(),
             last: Mutex::default(),
         }))
@@ -103,7 +94,7 @@ impl Metrics {
             numbers: &self.0.numbers,
             load: &load,
             driver_answered: answered,
-            limits: self.0.limits,
+            limits: handle.whole_limits(),
             payload_bytes: handle.payload_bytes(),
             certificates: certificates.collect(),
         })

@@ -6,9 +6,10 @@ use toolwave_telemetry::metrics::{
     Page, write_process, write_runtime,
 };
 
+use crate::handle::WholeLimits;
+
 use super::{
     load::Load,
-    metrics::Limits,
     numbers::{DISCONNECTS, ENDINGS, Numbers, OTHER_TOOLS, OUTCOMES, REFUSALS, ToolNumbers},
 };
 
@@ -17,7 +18,7 @@ pub(super) struct Facts<'a> {
     pub(super) numbers: &'a Numbers,
     pub(super) load: &'a Load,
     pub(super) driver_answered: bool,
-    pub(super) limits: Limits,
+    pub(super) limits: WholeLimits,
     pub(super) payload_bytes: u64,
     pub(super) certificates: Vec<(&'static str, u64)>,
 }
@@ -250,7 +251,7 @@ fn limits(page: &mut Page, facts: &Facts<'_>) {
         "toolwave_waiting_calls_limit",
         Gauge,
         "Calls that may wait at once (`max_queued_calls`); an execution beyond is refused.",
-        facts.limits.queued_calls,
+        facts.limits.max_queued_calls,
     );
     page.single(
         "toolwave_payload_bytes",
@@ -262,7 +263,7 @@ fn limits(page: &mut Page, facts: &Facts<'_>) {
         "toolwave_payload_limit_bytes",
         Gauge,
         "Parameters and results that may be held (`max_payload_bytes`); an execution beyond is refused.",
-        facts.limits.payload_bytes,
+        facts.limits.max_payload_bytes,
     );
 }
 

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tonic::transport::{Server, server::Router};
 use tonic_health::server::{HealthReporter, HealthService};
 use toolwave_proto::{
+    externalscaler::{self, external_scaler_server::ExternalScalerServer},
     http2,
     v1::{self, admin_service_server::AdminServiceServer},
 };
@@ -18,6 +19,7 @@ use crate::{
     execution::{server::ExecutionServer, service::Service as Executions},
     identity::{Audience, Gated, Identities},
     observe::{grpc::CountingLayer, metrics::Metrics},
+    scaler::Scaler,
     worker::Service as Sessions,
 };
 
@@ -41,6 +43,7 @@ pub(crate) struct Services {
     pub(crate) sessions: Sessions,
     pub(crate) admin: Admin,
     pub(crate) metrics: Metrics,
+    pub(crate) scaler: Scaler,
 }
 
 /// Who comes in at a listener.
@@ -68,9 +71,10 @@ impl Role {
         const EXECUTIONS: &str = "toolwave.v1.ExecutionService";
         const ADMIN: &str = "toolwave.v1.AdminService";
         const WORKERS: &str = "toolwave.v1.WorkerService";
+        const SCALER: &str = "externalscaler.ExternalScaler";
         match self {
-            Self::Everybody => &["", EXECUTIONS, ADMIN, WORKERS],
-            Self::Clients => &["", EXECUTIONS, ADMIN],
+            Self::Everybody => &["", EXECUTIONS, ADMIN, SCALER, WORKERS],
+            Self::Clients => &["", EXECUTIONS, ADMIN, SCALER],
             Self::Workers => &["", WORKERS],
         }
     }
@@ -95,9 +99,15 @@ impl Services {
             let admin = AdminServiceServer::new(self.admin.clone());
             let executions = ExecutionServer::new(self.executions.clone(), largest);
             let admin = admin.max_decoding_message_size(SMALL);
+            let scaler = ExternalScalerServer::new(self.scaler.clone()).max_decoding_message_size(SMALL);
+            let autoscalers = match config.scaler.any_client {
+                true => Audience::Clients,
+                false => Audience::Operators,
+            };
             router = router
                 .add_service(Gated::new(&self.identities, Audience::Clients, executions))
-                .add_service(Gated::new(&self.identities, Audience::Operators, admin));
+                .add_service(Gated::new(&self.identities, Audience::Operators, admin))
+                .add_service(Gated::new(&self.identities, autoscalers, scaler));
         }
         if role != Role::Clients {
             let sessions = self.sessions.clone();
@@ -106,6 +116,7 @@ impl Services {
         if describes_itself {
             let reflection = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(externalscaler::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
                 // Without it, tools that read reflection show the details of an error as bytes.
                 .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)

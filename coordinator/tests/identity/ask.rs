@@ -28,13 +28,17 @@ pub(crate) const CLIENT_METHODS: [&str; 5] = [
     "/toolwave.v1.ExecutionService/CancelExecution",
     "/toolwave.v1.ExecutionService/ListTools",
 ];
-pub(crate) const OPERATOR_METHODS: [&str; 6] = [
+pub(crate) const OPERATOR_METHODS: [&str; 10] = [
     "/toolwave.v1.AdminService/ListWorkers",
     "/toolwave.v1.AdminService/DrainWorker",
     "/toolwave.v1.AdminService/ListExecutions",
     "/toolwave.v1.AdminService/GetExecution",
     "/toolwave.v1.AdminService/CancelExecution",
     "/toolwave.v1.AdminService/GetCluster",
+    "/externalscaler.ExternalScaler/IsActive",
+    "/externalscaler.ExternalScaler/StreamIsActive",
+    "/externalscaler.ExternalScaler/GetMetricSpec",
+    "/externalscaler.ExternalScaler/GetMetrics",
 ];
 pub(crate) const WORKER_METHOD: &str = "/toolwave.v1.WorkerService/OpenSession";
 pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";

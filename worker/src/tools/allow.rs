@@ -8,10 +8,10 @@ use std::{
     str::FromStr,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What the operator allows. The default allows what only computes: calculator, hash, `json_query`, echo, sleep, fail.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Builtin {
     /// Makes `read_file`, `text_search`, hashes of files and, where writing is allowed, `write_file`.
@@ -23,7 +23,7 @@ pub struct Builtin {
 }
 
 /// One directory, and all that is in it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileAccess {
     /// Nothing outside of it is reached, through symbolic links neither.
@@ -34,7 +34,7 @@ pub struct FileAccess {
 }
 
 /// One SQLite database.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SqlAccess {
     /// The database's file; made when missing, if writing is allowed.
@@ -45,7 +45,7 @@ pub struct SqlAccess {
 }
 
 /// Hosts, and limits of one exchange with them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpAccess {
     /// `host` (its ports 80 for http, 443 for https), `host:port`, `*.domain` (every name below it), an IP address.

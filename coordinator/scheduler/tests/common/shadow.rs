@@ -134,6 +134,13 @@ impl Shadow {
                     self.forget(*worker);
                 }
             }
+            Event::LimitsChanged {
+                max_in_flight,
+                max_queued_calls,
+            } => {
+                self.config.max_in_flight = *max_in_flight;
+                self.config.max_queued_calls = *max_queued_calls;
+            }
             Event::AttemptStarted { session, attempt } => {
                 if let Some(worker) = self.attached(*session) {
                     worker.heard = now;
