@@ -12,8 +12,9 @@ import grpc
 import pytest
 from cluster import Coordinator, Process, rust_worker, terminate
 
-from toolwave import AsyncClient, Client, ConfigurationError, ToolCall, UnavailableError
-from toolwave._failover import Resubmit
+from toolwave import AsyncClient, Client, ConfigurationError, Execution, ToolCall, UnavailableError
+from toolwave._errors import from_rpc
+from toolwave._failover import Carrying, Resubmit, Turns
 from toolwave._proto import execution_pb2 as pb
 
 
@@ -68,15 +69,25 @@ async def test_coordinators_are_restarted_one_by_one_and_no_request_fails(two: T
     async def ask(client: AsyncClient) -> int:
         answers = 0
         while not stop.is_set():
-            execution = await client.execute(echo(), timeout=60)
-            assert all(result["success"] for result in execution.results)
+            holds(await client.execute(echo(), timeout=60))
             answers += 1
         return answers
 
-    # grpc does not say whether a request that meets a closing connection was sent: it may have run
-    first, second = (AsyncClient(two.addresses, resubmit="always") for _ in range(2))
+    def ask_blocking(client: Client) -> int:
+        answers = 0
+        while not stop.is_set():
+            holds(client.execute(echo(), timeout=60))
+            answers += 1
+        return answers
+
+    def holds(execution: Execution) -> None:
+        assert all(result["success"] for result in execution.results)
+        assert not any(again.may_have_run for again in execution.resubmissions)
+
+    first, second, blocking = AsyncClient(two.addresses), AsyncClient(two.addresses), Client(two.addresses)
     async with first, second:
         load = [asyncio.create_task(ask(client)) for client in (first, second) for _ in range(3)]
+        load += [asyncio.create_task(asyncio.to_thread(ask_blocking, blocking)) for _ in range(2)]
         for at in range(2):
             await asyncio.sleep(0.3)
             await asyncio.to_thread(two.restart, at, tmp_path / f"again{at}")
@@ -85,6 +96,7 @@ async def test_coordinators_are_restarted_one_by_one_and_no_request_fails(two: T
                 assert (await alone.execute_tools_parallel(echo(), timeout=60))[0]["success"]
         stop.set()
         assert all(answers > 0 for answers in await asyncio.gather(*load))
+    await asyncio.to_thread(blocking.close)
 
 
 @pytest.mark.parametrize(
@@ -111,21 +123,11 @@ async def test_what_may_have_run_is_submitted_again_only_where_the_caller_says_s
         assert [again.may_have_run for again in answer.resubmissions] == [True]
 
 
-def notices(client: Client, way: int) -> None:
-    """Waits until its connection is known to be gone."""
-    for _ in range(1000):
-        if client._ways[way]._state is not grpc.ChannelConnectivity.READY:
-            return
-        time.sleep(0.01)
-    raise AssertionError("the connection is still thought to be there")
-
-
 def test_the_blocking_client_asks_another_and_says_so(two: Two) -> None:
     with Client(two.addresses) as client:
         assert client.execute(echo()).resubmissions == []
         asked = client._turns._current
         assert terminate(two.coordinators[asked]) == 0
-        notices(client, asked)
         execution = client.execute(echo())
         assert all(result["success"] for result in execution.results)
         assert [again.may_have_run for again in execution.resubmissions] in ([], [False])
@@ -145,3 +147,41 @@ def test_without_a_coordinator_a_request_waits_as_long_as_it_may(tmp_path: Path)
 def test_a_word_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="never, keyed or always"):
         Client("127.0.0.1:1", resubmit="often")  # type: ignore[arg-type]
+
+
+class Failed(grpc.RpcError):
+    """What grpc raises, in short."""
+
+    def __init__(self, details: str, trailers: tuple[tuple[str, str], ...] = ()) -> None:
+        self._details = details
+        self._trailers = trailers
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> tuple[tuple[str, str], ...]:
+        return self._trailers
+
+
+@pytest.mark.parametrize(
+    ("error", "options", "may_have_run"),
+    [
+        (Failed("connections to all backends failing; last error: refused"), (), False),
+        (Failed("failed to connect to all addresses; last error: refused"), (), False),
+        # a server's own words, and what broke after it was sent
+        (Failed("failed to connect to all addresses; last error: refused", (("date", "today"),)), (), True),
+        (Failed("Socket closed"), (), True),
+        # grpc may have sent it before
+        (Failed("connections to all backends failing"), (("grpc.service_config", "{}"),), True),
+    ],
+)
+def test_only_what_grpc_had_no_connection_for_was_certainly_not_sent(
+    error: Failed, options: tuple[tuple[str, str], ...], may_have_run: bool
+) -> None:
+    turns = Turns(["a", "b"], 30.0, "always", options)
+    carrying = Carrying(turns, repeatable=True, deadline=None)
+    carrying.missed(0, from_rpc(error))
+    assert [again.may_have_run for again in carrying.resubmissions] == [may_have_run]

@@ -82,7 +82,9 @@ class AsyncClient:
         for where in self._routes:
             check_token(where.address, self._token, insecure_plaintext_token)
         self._max_message_bytes = max_message_bytes
-        self._turns = _failover.Turns([where.address.target for where in self._routes], patience, resubmit)
+        self._turns = _failover.Turns(
+            [where.address.target for where in self._routes], patience, resubmit, channel_options
+        )
         self._ways: list[_Way] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -113,9 +115,7 @@ class AsyncClient:
             return await self._ask(0, method, request, traceparent)
         return (await self._carry(method, request, traceparent))[0]
 
-    async def _carry(
-        self, method: str, request: Any, traceparent: str | None = None
-    ) -> tuple[Any, _failover.Carrying]:
+    async def _carry(self, method: str, request: Any, traceparent: str | None = None) -> tuple[Any, _failover.Carrying]:
         carrying = _failover.carrying(self._turns, request)
         while True:
             way = self._turns.pick()
@@ -213,7 +213,8 @@ class AsyncClient:
     ) -> Plan:
         """Waves and edges of the calls; runs nothing."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        return _results.plan(await self._call("plan", pb.PlanExecutionRequest(execution=request)))
+        planned = await self._call("plan", pb.PlanExecutionRequest(execution=request), options.get("traceparent"))
+        return _results.plan(planned)
 
     async def cancel(self, *, execution_id: str | None = None, idempotency_key: str | None = None) -> Cancellation:
         """Cancels an execution; one that has ended is no error."""

@@ -91,7 +91,7 @@ class Client:
         for where in routes:
             check_token(where.address, self._token, insecure_plaintext_token)
         self._max_message_bytes = max_message_bytes
-        self._turns = _failover.Turns([where.address.target for where in routes], patience, resubmit)
+        self._turns = _failover.Turns([where.address.target for where in routes], patience, resubmit, channel_options)
         self._ways = [_Way(where) for where in routes]
 
     def __enter__(self) -> Self:
@@ -212,7 +212,8 @@ class Client:
     ) -> Plan:
         """Waves and edges of the calls; runs nothing."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        return _results.plan(self._call("plan", pb.PlanExecutionRequest(execution=request)))
+        planned = self._call("plan", pb.PlanExecutionRequest(execution=request), options.get("traceparent"))
+        return _results.plan(planned)
 
     def cancel(self, *, execution_id: str | None = None, idempotency_key: str | None = None) -> Cancellation:
         """Cancels an execution; one that has ended is no error."""
