@@ -119,11 +119,7 @@ class Client:
     def _carry(self, method: str, request: Any, traceparent: str | None = None) -> tuple[Any, _failover.Carrying]:
         carrying = _failover.carrying(self._turns, request)
         while True:
-            way = self._turns.pick()
-            if not self._ways[way].connected():
-                error: RpcError = _failover.unreachable(self._turns.addresses[way])
-                time.sleep(carrying.missed(way, error, sent=False))
-                continue
+            way = self._reached(carrying)
             if method == "execute":
                 carrying.in_time(request)
             try:
@@ -178,28 +174,38 @@ class Client:
     ) -> Iterator[Event]:
         """Each event as it happens. An iteration that is left early cancels the execution.
 
-        Of several coordinators one is asked that can be connected to; its errors are the caller's.
+        Of several coordinators another is asked until one has begun to answer; afterwards its errors are the caller's.
         """
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        call = self._ways[self._reached()].stream(
-            pb.ExecuteParallelStreamRequest(execution=request),
-            timeout=_calls.rpc_deadline(request),
-            metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
-        )
-        try:
-            for message in call:
-                for each in message.events:
-                    if (event := _results.event(each)) is not None:
-                        yield event
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
-        finally:
-            call.cancel()
+        carrying = None if self._turns.is_once else _failover.carrying(self._turns, request)
+        while True:
+            way = 0
+            if carrying is not None:
+                way = self._reached(carrying)
+                carrying.in_time(request)
+            call = self._ways[way].stream(
+                pb.ExecuteParallelStreamRequest(execution=request),
+                timeout=_calls.rpc_deadline(request),
+                metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
+            )
+            try:
+                for message in call:
+                    # it has begun to answer
+                    carrying = None
+                    for each in message.events:
+                        if (event := _results.event(each)) is not None:
+                            yield event
+                return
+            except grpc.RpcError as error:
+                if carrying is None:
+                    raise from_rpc(error) from None
+                missed = from_rpc(error)
+            finally:
+                call.cancel()
+            time.sleep(carrying.missed(way, missed))
 
-    def _reached(self) -> int:
-        if self._turns.is_once:
-            return 0
-        carrying = _failover.Carrying(self._turns, repeatable=True, deadline=None)
+    def _reached(self, carrying: _failover.Carrying) -> int:
+        """One that can be connected to."""
         while not self._ways[way := self._turns.pick()].connected():
             time.sleep(carrying.missed(way, _failover.unreachable(self._turns.addresses[way]), sent=False))
         return way
@@ -216,9 +222,10 @@ class Client:
         return _results.plan(planned)
 
     def cancel(self, *, execution_id: str | None = None, idempotency_key: str | None = None) -> Cancellation:
-        """Cancels an execution; one that has ended is no error."""
+        """Cancels an execution; one that has ended is no error. Of several coordinators the one that was asked last
+        is told: another one does not know the execution."""
         request = _calls.cancel_request(execution_id, idempotency_key)
-        return _results.cancellation(self._call("cancel", request))
+        return _results.cancellation(self._ask(self._turns.current, "cancel", request))
 
     def list_tools(self) -> list[Tool]:
         """The tools of the cluster, sorted by name."""

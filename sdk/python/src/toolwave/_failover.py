@@ -69,6 +69,11 @@ class Turns:
     def patience(self) -> float:
         return PATIENCE if self._patience is None else self._patience
 
+    @property
+    def current(self) -> int:
+        """The one that was asked last."""
+        return self._current
+
     def pick(self) -> int:
         """The one that was asked last; when it rests, the next that does not, or that may be asked soonest."""
         now = time.monotonic()
@@ -140,7 +145,7 @@ class Carrying:
 def carrying(turns: Turns, request: object) -> Carrying:
     """What only reads may be repeated; an execution where its caller says so."""
     if not isinstance(request, pb.ExecuteParallelRequest):
-        return Carrying(turns, not isinstance(request, pb.CancelExecutionRequest), None)
+        return Carrying(turns, repeatable=True, deadline=None)
     deadline = None
     if request.HasField("timeout"):
         deadline = time.monotonic() + request.timeout.ToNanoseconds() / 1e9
