@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +22,9 @@ from toolwave._types import Cancellation, Event, Execution, Plan, Tool, ToolCall
 
 _UNWATCHED = 0.25
 """Seconds until grpc's thread that watches a channel has ended: it fails, and says so, if the channel closes first."""
+
+_LAST_READ = 0.1
+"""Seconds for a message that has come already, when the status of its call is known."""
 
 
 class _Way:
@@ -61,6 +66,35 @@ class _Way:
         with self._changed:
             self._changed.wait_for(lambda: self._state in known, _failover.CONNECT_TIMEOUT)
             return self._state is grpc.ChannelConnectivity.READY
+
+
+def _messages(call: Any) -> Iterator[pb.ExecuteParallelStreamResponse]:
+    """Of a stream, until it ends. grpc's iterator waits for ever for a first message where grpc sent the request again
+    by itself and had no connection left, though it knows the call's status: so that message is waited for elsewhere."""
+    first: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            first.put(next(call, None))
+        except Exception as error:
+            first.put(error)
+
+    def on_ended(_: Any) -> None:
+        if call.code() is not grpc.StatusCode.OK:
+            first.put(call)
+
+    call.add_done_callback(on_ended)
+    threading.Thread(target=read, name="toolwave-stream", daemon=True).start()
+    message = first.get()
+    if message is call:
+        # a message that came before the status goes first
+        with contextlib.suppress(queue.Empty):
+            message = first.get(timeout=_LAST_READ)
+    if isinstance(message, Exception):
+        raise message
+    if message is not None:
+        yield message
+        yield from call
 
 
 class Client:
@@ -189,7 +223,7 @@ class Client:
                 metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
             )
             try:
-                for message in call:
+                for message in _messages(call):
                     # it has begun to answer
                     carrying = None
                     for each in message.events:
