@@ -162,7 +162,9 @@ def _analysis(message: pb.ExecutionAnalysis) -> Analysis:
         retry_time=seconds(message.retry_time),
         lower_bound=seconds(message.lower_bound),
         peak_in_flight=message.peak_in_flight,
-        saved_by_one_more_slot=seconds(message.saved_by_one_more_slot),
+        saved_by_one_more_slot=(
+            seconds(message.saved_by_one_more_slot) if message.HasField("saved_by_one_more_slot") else None
+        ),
     )
 
 

@@ -159,8 +159,8 @@ class Analysis:
     lower_bound: float
     """With any number of slots it takes this long."""
     peak_in_flight: int
-    saved_by_one_more_slot: float
-    """An estimate of what one more call in flight at once would have saved."""
+    saved_by_one_more_slot: float | None
+    """An estimate of what one more call in flight at once would have saved; None of executions too large for it."""
 
 
 @dataclass(frozen=True)
