@@ -197,6 +197,15 @@ async def test_a_stream_that_meets_a_connection_that_closes_in_order_goes_to_ano
 
 
 @BOTH
+async def test_a_stream_of_one_coordinator_whose_connection_closes_in_order_ends_with_an_error(kind: str) -> None:
+    with Closing(seen=False) as closing:
+        async with Asking(kind, closing.address) as client:
+            with pytest.raises(UnavailableError):
+                await client.kinds(echo())
+        assert closing.requests == 1
+
+
+@BOTH
 @MAY_RUN_AGAIN
 async def test_what_a_server_has_seen_is_sent_to_another_only_where_the_caller_says_so(
     kind: str, resubmit: Resubmit, keyed: bool, carries_on: bool
