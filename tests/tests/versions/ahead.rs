@@ -180,7 +180,9 @@ async fn a_client_runs_calls_at_a_coordinator_of_the_last_release_and_is_told_wh
     let client = client
         .in_trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "")
         .unwrap();
-    let response = soon("the answer", client.execute_parallel(request(3))).await.unwrap();
+    let response = soon("the answer", client.execute_parallel(request(3)))
+        .await
+        .unwrap();
     assert_eq!(response.results.len(), 3);
     for result in &response.results {
         assert_eq!(result.json().unwrap(), Some(json!({})));

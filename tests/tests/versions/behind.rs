@@ -64,14 +64,14 @@ async fn a_worker_of_the_last_release_is_served_from_its_registration_to_its_goo
         ..v1::RetryPolicy::default()
     };
     let first = call("work", json!({"n": 1})).id("first").retry(again);
-    let second = call("work", json!({"of": {"$ref": "first"}})).id("second");
+    let second = call("work", json!({"of": "${first.result}"})).id("second");
     let execution = submit(&client, vec![first, second]);
 
     let dispatch = worker.dispatch().await;
     let attempt = dispatch.attempt.unwrap();
     assert_eq!(dispatch.parameters_json, r#"{"n":1}"#);
     worker.starts(attempt).await;
-    worker.beats(vec![attempt]).await;
+    worker.beats().await;
     let failure = AttemptFailure {
         kind: AttemptFailureKind::ToolError.into(),
         code: "BUSY".to_owned(),
@@ -147,7 +147,7 @@ async fn a_worker_of_the_last_release_is_drained_and_taken_back_by_its_operator(
         .await;
     assert!(told);
     worker.succeeds(attempt, "1").await;
-    worker.beats(vec![]).await;
+    worker.beats().await;
     assert!(!worker.has_dispatch(), "nothing new while it drains");
 
     client.drain_worker("old", true).await.unwrap();
@@ -166,7 +166,7 @@ async fn a_worker_of_the_last_release_that_drains_ends_what_it_has_and_gets_noth
     let first = submit(&client, vec![call("work", json!({}))]);
     let attempt = worker.dispatch().await.attempt.unwrap();
     worker.drains().await;
-    worker.beats(vec![attempt]).await;
+    worker.beats().await;
     let second = submit(&client, vec![call("work", json!({}))]);
     soon("the call in the queue", async {
         while client.cluster().await.unwrap().queued_calls == 0 {
@@ -174,7 +174,7 @@ async fn a_worker_of_the_last_release_that_drains_ends_what_it_has_and_gets_noth
         }
     })
     .await;
-    worker.beats(vec![attempt]).await;
+    worker.beats().await;
     assert!(!worker.has_dispatch(), "a slot is free, and it drains");
     worker.succeeds(attempt, "1").await;
     assert!(soon("the answer", first).await.unwrap().unwrap().results[0].success);
@@ -198,6 +198,7 @@ async fn a_coordinator_that_stops_tells_workers_of_the_last_release_and_lets_the
     assert!(shutdown.reconnect_after.is_some());
     worker.succeeds(attempt, "1").await;
     assert!(soon("the answer", execution).await.unwrap().unwrap().results[0].success);
-    worker.goodbye().await;
+    let end = worker.end().await.unwrap();
+    assert_eq!(end.code(), tonic::Code::Unavailable, "{end:?}");
     soon("the end", stopping).await.unwrap().unwrap();
 }

@@ -4,4 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
+mod ahead;
 mod baseline;
+mod behind;
+mod old_coordinator;
+mod old_worker;

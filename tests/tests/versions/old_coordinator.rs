@@ -280,8 +280,9 @@ impl AdminService for Program {
         &self,
         _: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        let workers = self.0.registered.borrow().iter().map(|register| v1::WorkerStatus {
-            worker: register.worker.clone(),
+        let registered = self.0.registered.borrow().clone();
+        let workers = registered.into_iter().map(|register| v1::WorkerStatus {
+            worker: register.worker,
             slots: register.slots,
             ..v1::WorkerStatus::default()
         });
@@ -294,7 +295,10 @@ impl AdminService for Program {
         request: Request<v1::DrainWorkerRequest>,
     ) -> Result<Response<v1::DrainWorkerResponse>, Status> {
         let state = self.0.state.lock().unwrap();
-        let says = state.says.as_ref().ok_or_else(|| Status::not_found("no worker is here"))?;
+        let says = state
+            .says
+            .as_ref()
+            .ok_or_else(|| Status::not_found("no worker is here"))?;
         let draining = !request.into_inner().resume;
         let frame = v1::OpenSessionResponse {
             set_draining: Some(v1::SetDraining { draining }),

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, future::Future};
 
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 use toolwave_tests::PATIENCE;
 
 use crate::baseline::v1::{
@@ -22,6 +22,8 @@ pub(crate) struct OldWorker {
     pub(crate) registered: Registered,
     /// Heard, and not taken by the test.
     dispatches: VecDeque<Dispatch>,
+    /// Heard, and not acknowledged to have ended.
+    in_flight: Vec<AttemptRef>,
     read: u64,
     results: u64,
     beats: u64,
@@ -73,6 +75,7 @@ impl OldWorker {
             hears,
             registered,
             dispatches: VecDeque::new(),
+            in_flight: Vec::new(),
             read: 0,
             results: 0,
             beats: 0,
@@ -83,18 +86,21 @@ impl OldWorker {
         soon("room for a frame", self.says.send(frame)).await.unwrap();
     }
 
-    /// The next frame; `None` at the orderly end of the session.
-    pub(crate) async fn frame(&mut self) -> Option<OpenSessionResponse> {
-        let frame = soon("a frame", self.hears.message()).await.unwrap()?;
+    /// The next frame, while the session goes on.
+    async fn frame(&mut self) -> OpenSessionResponse {
+        let frame = soon("a frame", self.hears.message()).await.unwrap();
+        let frame = frame.expect("the session goes on");
+        let attempts = frame.dispatches.iter().filter_map(|dispatch| dispatch.attempt);
+        self.in_flight.extend(attempts);
         self.read += frame.dispatches.len() as u64;
         self.dispatches.extend(frame.dispatches.iter().cloned());
-        Some(frame)
+        frame
     }
 
     /// Reads until `found` finds something in a frame.
     pub(crate) async fn hear<T>(&mut self, found: impl Fn(&OpenSessionResponse) -> Option<T>) -> T {
         loop {
-            let frame = self.frame().await.expect("the session goes on");
+            let frame = self.frame().await;
             if let Some(found) = found(&frame) {
                 return found;
             }
@@ -103,7 +109,7 @@ impl OldWorker {
 
     pub(crate) async fn dispatch(&mut self) -> Dispatch {
         while self.dispatches.is_empty() {
-            self.frame().await.expect("the session goes on");
+            self.frame().await;
         }
         self.dispatches.pop_front().unwrap()
     }
@@ -136,7 +142,7 @@ impl OldWorker {
         self.ends(attempt, End::Failure(failure)).await;
     }
 
-    /// Reports the end and waits until it is acknowledged.
+    /// Reports the end and waits until it is acknowledged, which comes with the answer of a heartbeat.
     async fn ends(&mut self, attempt: AttemptRef, end: End) {
         self.results += 1;
         let sequence = self.results;
@@ -150,24 +156,31 @@ impl OldWorker {
             }),
             ..AttemptReport::default()
         };
+        let heartbeat = self.heartbeat();
         self.say(OpenSessionRequest {
             results: vec![report],
+            heartbeat: Some(heartbeat),
             ..OpenSessionRequest::default()
         })
         .await;
         self.hear(|frame| (frame.acknowledged_results >= sequence).then_some(()))
             .await;
+        self.in_flight.retain(|other| *other != attempt);
     }
 
-    /// A heartbeat with these attempts, and its answer.
-    pub(crate) async fn beats(&mut self, in_flight: Vec<AttemptRef>) {
+    fn heartbeat(&mut self) -> Heartbeat {
         self.beats += 1;
-        let number = self.beats;
-        let heartbeat = Heartbeat {
-            number,
-            in_flight,
+        Heartbeat {
+            number: self.beats,
+            in_flight: self.in_flight.clone(),
             dispatches_read: self.read,
-        };
+        }
+    }
+
+    /// A heartbeat, and its answer: what the coordinator had to say before has been heard then.
+    pub(crate) async fn beats(&mut self) {
+        let heartbeat = self.heartbeat();
+        let number = heartbeat.number;
         self.say(OpenSessionRequest {
             heartbeat: Some(heartbeat),
             ..OpenSessionRequest::default()
@@ -189,7 +202,7 @@ impl OldWorker {
     }
 
     /// Leaves on purpose; the coordinator ends the session in order.
-    pub(crate) async fn goodbye(mut self) {
+    pub(crate) async fn goodbye(self) {
         let goodbye = Some(Goodbye {
             reason: "the test ends".to_owned(),
         });
@@ -198,6 +211,18 @@ impl OldWorker {
             ..OpenSessionRequest::default()
         })
         .await;
-        while self.frame().await.is_some() {}
+        let end = self.end().await;
+        assert!(end.is_none(), "it was told {end:?}");
+    }
+
+    /// What the session ends with: `None` in order.
+    pub(crate) async fn end(mut self) -> Option<Status> {
+        loop {
+            match soon("the end", self.hears.message()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(status) => return Some(status),
+            }
+        }
     }
 }
