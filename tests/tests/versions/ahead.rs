@@ -21,7 +21,7 @@ use crate::{
 
 /// A tool whose calls end when the test lets them.
 #[derive(Clone)]
-struct Gate {
+pub(crate) struct Gate {
     passes: Arc<Semaphore>,
     running: Arc<AtomicU32>,
     most: Arc<AtomicU32>,
@@ -29,7 +29,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(passes: usize) -> Self {
+    pub(crate) fn new(passes: usize) -> Self {
         Self {
             passes: Arc::new(Semaphore::new(passes)),
             running: Arc::default(),
@@ -53,14 +53,14 @@ impl Gate {
 }
 
 /// A worker of this release that hosts `work` behind a gate.
-struct Hosted {
+pub(crate) struct Hosted {
     handle: WorkerHandle,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Hosted {
-    async fn start(urls: &[String], slots: u32, gate: &Gate) -> Self {
+    pub(crate) async fn start(urls: &[String], slots: u32, gate: &Gate) -> Self {
         let gate = gate.clone();
         let tool = FunctionTool::new("work", "Works", move |asked: Value, context: CallContext| {
             let gate = gate.clone();
@@ -84,7 +84,11 @@ impl Hosted {
         Self { handle, stop, task }
     }
 
-    async fn leaves(self) {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.handle.is_draining()
+    }
+
+    pub(crate) async fn leaves(self) {
         self.stop.cancel();
         soon("its end", self.task).await.unwrap();
     }
@@ -193,19 +197,23 @@ async fn a_client_runs_calls_at_a_coordinator_of_the_last_release_and_is_told_wh
     client.drain_worker("new", false).await.unwrap();
 
     // These it has only since.
-    let lacks = [
-        client.cluster().await.err(),
-        client.execution("execution-1").await.err(),
-        client
-            .list_executions(v1::ListExecutionsRequest::default())
-            .await
-            .err(),
-    ];
-    for error in lacks {
-        assert!(
-            matches!(error, Some(ClientError::NotToolwave { .. })),
-            "{error:?}"
+    let listed = client.list_executions(v1::ListExecutionsRequest::default()).await;
+    for (error, method) in [
+        (client.cluster().await.err(), "GetCluster"),
+        (client.execution("4f01").await.err(), "GetExecution"),
+        (listed.err(), "ListExecutions"),
+        (
+            client.cancel_any_execution("4f01").await.err(),
+            "AdminService.CancelExecution",
+        ),
+    ] {
+        let error = error.unwrap();
+        assert!(matches!(error, ClientError::NotToolwave { .. }), "{error:?}");
+        let told = format!(
+            "the server does not know what it was asked: coordinators answer {method} since toolwave 0.1.0; this one \
+             is older, or none"
         );
+        assert_eq!(error.to_string(), told);
     }
     worker.leaves().await;
 }

@@ -7,5 +7,9 @@
 mod ahead;
 mod baseline;
 mod behind;
+mod clients_behind;
+mod command;
+mod old_answers;
 mod old_coordinator;
 mod old_worker;
+mod ranges;

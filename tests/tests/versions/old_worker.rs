@@ -41,7 +41,12 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 impl OldWorker {
     /// A session of a worker with these slots, which hosts `work`.
     pub(crate) async fn join(url: String, name: &str, slots: u32) -> Self {
-        let register = Register {
+        Self::open(url, Self::register(name, slots)).await.unwrap()
+    }
+
+    /// What it registers with.
+    pub(crate) fn register(name: &str, slots: u32) -> Register {
+        Register {
             worker: name.to_owned(),
             instance_id: format!("{name}-1"),
             min_protocol: 1,
@@ -55,7 +60,11 @@ impl OldWorker {
             max_message_bytes: 16 << 20,
             max_parameters_bytes: 16 << 20,
             ..Register::default()
-        };
+        }
+    }
+
+    /// A session, or why the coordinator grants none.
+    pub(crate) async fn open(url: String, register: Register) -> Result<Self, Status> {
         let (says, said) = mpsc::channel(OUTBOX);
         let first = OpenSessionRequest {
             register: Some(register),
@@ -64,13 +73,14 @@ impl OldWorker {
         says.send(first).await.unwrap();
         let session = async {
             let mut client = WorkerServiceClient::connect(url).await.unwrap();
-            let opened = client.open_session(ReceiverStream::new(said)).await.unwrap();
+            let opened = client.open_session(ReceiverStream::new(said)).await?;
             let mut hears = opened.into_inner();
-            let first = hears.message().await.unwrap().unwrap();
-            (hears, first.registered.expect("the first frame answers register"))
+            let first = hears.message().await?;
+            let registered = first.and_then(|frame| frame.registered);
+            Ok::<_, Status>((hears, registered.expect("the first frame answers register")))
         };
-        let (hears, registered) = soon("the session", session).await;
-        Self {
+        let (hears, registered) = soon("the session", session).await?;
+        Ok(Self {
             says,
             hears,
             registered,
@@ -79,7 +89,7 @@ impl OldWorker {
             read: 0,
             results: 0,
             beats: 0,
-        }
+        })
     }
 
     pub(crate) async fn say(&self, frame: OpenSessionRequest) {
