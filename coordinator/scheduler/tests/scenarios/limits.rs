@@ -267,7 +267,10 @@ fn a_limit_that_is_raised_lets_waiting_calls_start_at_once() {
 fn a_bound_of_the_queue_that_is_lowered_refuses_only_what_comes_later() {
     let mut lab = Lab::with(|config| config.max_queued_calls = 10);
     let waits = lab.submit(batch(vec![call(); 6]));
-    assert!(limits_become(&mut lab, 100, 3).is_empty(), "what was accepted stays");
+    assert!(
+        limits_become(&mut lab, 100, 3).is_empty(),
+        "what was accepted stays"
+    );
     let refused = lab.submit(batch(vec![call()]));
     let told = |lab: &Lab, execution| {
         lab.actions.iter().find_map(|action| match action {
