@@ -277,7 +277,7 @@ fn a_bound_of_the_queue_that_is_lowered_refuses_only_what_comes_later() {
             Action::Refused {
                 execution: of,
                 refusal,
-            } if *of == execution => Some(refusal.clone()),
+            } if *of == execution => Some(*refusal),
             _ => None,
         })
     };
