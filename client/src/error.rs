@@ -137,10 +137,10 @@ pub enum ClientError {
         /// Which, and the limit.
         message: String,
     },
-    /// The coordinator lacks the method: it is another program or another version.
-    #[error("the server does not speak toolwave.v1: {message}")]
+    /// The server lacks the method: it is another program, or a coordinator of an older version.
+    #[error("the server does not know what it was asked: {message}")]
     NotToolwave {
-        /// What it said.
+        /// What it said, or what it would have to be.
         message: String,
     },
     /// Anything else, as it came.
@@ -184,12 +184,27 @@ impl ClientError {
             Code::Cancelled => Self::Cancelled { message },
             // tonic's word for a message over the receiver's limit.
             Code::OutOfRange => Self::TooLarge { message },
+            Code::Unimplemented if message.is_empty() => Self::NotToolwave {
+                message: "it is no coordinator of toolwave, or one that is older than this client".to_owned(),
+            },
             Code::Unimplemented => Self::NotToolwave { message },
             Code::Unauthenticated => Self::Unauthenticated { message },
             Code::PermissionDenied => Self::PermissionDenied { message },
             Code::Ok | Code::Unknown | Code::Aborted | Code::Internal | Code::DataLoss => {
                 Self::Other(Box::new(status))
             }
+        }
+    }
+
+    /// Where `method`, which coordinators have not always had, is not known: since when they have it.
+    pub(crate) fn since(self, method: &str, version: &str) -> Self {
+        match self {
+            Self::NotToolwave { .. } => Self::NotToolwave {
+                message: format!(
+                    "coordinators answer {method} since toolwave {version}; this one is older, or none"
+                ),
+            },
+            other => other,
         }
     }
 

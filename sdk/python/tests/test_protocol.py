@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc.aio
+import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from toolwave import Context, Worker, tool
@@ -131,6 +132,20 @@ async def test_the_worker_says_what_it_is_and_lists_nothing_at_first() -> None:
     assert [each.name for each in register.tools] == ["count"] and register.instance_id
     assert register.coordinator_id == "" and not register.in_flight and not register.draining
     assert (register.min_protocol, register.max_protocol) == (1, 1)
+
+
+async def test_the_worker_takes_no_version_that_it_did_not_offer_and_comes_in_with_one_that_it_did(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    counted = Counted()
+    async with scripted(counted.tool) as (coordinator, _):
+        session = await coordinator.next()
+        await session.hear(lambda frame: frame.HasField("register"))
+        await session.say(registered=pb.Registered(coordinator_id="one", session_id="s", protocol=7))
+        register = await (await coordinator.next()).accept()
+    assert register.worker == "scripted"
+    told = "it answers with protocol version 7, and this worker offered 1 to 1; expected one of those"
+    assert told in caplog.text
 
 
 async def test_what_the_coordinator_tells_of_others_is_passed_over_and_the_trace_reaches_the_tool() -> None:
