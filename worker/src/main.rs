@@ -21,6 +21,8 @@ use crate::{
 
 mod config;
 mod hosting;
+#[cfg(test)]
+mod reference;
 mod rereading;
 mod signals;
 
