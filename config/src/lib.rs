@@ -8,8 +8,6 @@ mod effective;
 mod file;
 mod node;
 mod problem;
-#[cfg(feature = "reference")]
-pub mod reference;
 mod reload_status;
 mod threads;
 mod units;

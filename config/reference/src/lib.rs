@@ -1,15 +1,17 @@
-//! The reference page of a program's settings, made from what is in the code: types and doc comments of the structs
-//! that are read, defaults as they are written, flags and variables as they are taken. For tests, which keep the page
-//! as new as the code; it is in no program.
+//! The reference page of a program's configuration, made from its code: keys, types and meanings from the structs
+//! that are read, defaults as they are written, flags and variables as they are taken. It is for tests, which keep
+//! the page as new as the code; no program holds it.
 
-mod check;
+mod accepted;
+mod defaults;
 mod page;
+mod said;
 mod source;
 
-use std::collections::BTreeMap;
-
-pub use check::{is_as_new, unlisted};
-pub use page::{replace_section, section};
+pub use accepted::differences;
+pub use defaults::defaults;
+pub use page::{Program, is_documented};
+pub use said::{Said, said, variables_are_named_after_keys};
 pub use source::{Source, SourceError};
 
 /// A key that a file may hold.
@@ -28,7 +30,7 @@ pub struct Key {
 /// What the value of a key looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// In words.
+    /// In words, with its unit.
     Value(String),
     /// `[key]`.
     Table,
@@ -36,27 +38,6 @@ pub enum Kind {
     Tables,
     /// `[key.NAME]`.
     Named,
-}
-
-/// How a key is said elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
-    /// `--listen`.
-    pub flag: Option<String>,
-    /// `TOOLWAVE_..._LISTEN`.
-    pub variable: Option<String>,
-}
-
-/// All that a page says beside the keys.
-pub struct Facts<'a> {
-    /// What the section is called.
-    pub title: &'a str,
-    /// Defaults as TOML writes them, by key.
-    pub defaults: BTreeMap<String, String>,
-    /// Flags and variables of a key.
-    pub said: &'a dyn Fn(&str) -> Said,
-    /// Whether it takes effect while the program runs.
-    pub is_reloadable: &'a dyn Fn(&str) -> bool,
 }
 
 // === impl Key ===
