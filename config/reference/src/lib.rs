@@ -23,8 +23,8 @@ pub struct Key {
     pub kind: Kind,
     /// What it means, in Markdown.
     pub meaning: String,
-    /// It has to be there, in its table.
-    pub required: bool,
+    /// It may be left out without a default.
+    pub is_optional: bool,
 }
 
 /// What the value of a key looks like.

@@ -48,7 +48,7 @@ pub fn is_documented(page: &Path, mark: &str, program: &Program<'_>) {
 
 impl Program<'_> {
     fn section(&self) -> String {
-        let mut section = format!("\n## {}\n\n", self.title);
+        let mut section = format!("\n## {}\n", self.title);
         self.rows(&mut section, "");
         for table in self.keys.iter().filter(|key| key.is_table()) {
             self.heading(&mut section, table);
@@ -70,7 +70,7 @@ impl Program<'_> {
         if !said.is_empty() {
             let _ = write!(section, " Said by {said} too.");
         }
-        section.push_str("\n\n");
+        section.push('\n');
     }
 
     fn rows(&self, section: &mut String, prefix: &str) {
@@ -84,8 +84,8 @@ impl Program<'_> {
             let Kind::Value(kind) = &key.kind else { continue };
             let default = match self.defaults.get(&key.key) {
                 Some(default) => format!("`{}`", default_cell(kind, default)),
-                None if key.required => "required".to_owned(),
-                None => "none".to_owned(),
+                None if key.is_optional => "none".to_owned(),
+                None => "required".to_owned(),
             };
             // Behind a list's `[]` no key is told apart: the list is taken as a whole.
             let reloads = (self.is_reloadable)(&key.key.replace("[]", ""));
@@ -101,7 +101,7 @@ impl Program<'_> {
             let _ = writeln!(rows, "| {} |", cells.join(" | "));
         }
         if !rows.is_empty() {
-            section.push_str("| key | type, unit | default | flag, variable | reloaded | meaning |\n");
+            section.push_str("\n| key | type, unit | default | flag, variable | reloaded | meaning |\n");
             section.push_str("| --- | --- | --- | --- | --- | --- |\n");
             section.push_str(&rows);
         }

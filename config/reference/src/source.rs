@@ -154,7 +154,6 @@ impl Source {
         prefix: &str,
         keys: &mut Vec<Key>,
     ) -> Result<(), SourceError> {
-        let has_default = |attributes| serde_words(attributes).iter().any(|word| word == "default");
         for field in &item.fields {
             let Some(ident) = &field.ident else { continue };
             let key = format!("{prefix}{ident}");
@@ -173,12 +172,11 @@ impl Source {
                 Some(Shape::Table(kind, path, item)) => (kind, Some((path, item))),
                 None => return Err(SourceError::UnknownType(key, name_of(inner))),
             };
-            let required = !is_optional && !has_default(&item.attrs) && !has_default(&field.attrs);
             let key = Key {
                 key,
                 kind,
                 meaning,
-                required,
+                is_optional,
             };
             let prefix = key.prefix();
             keys.push(key);
