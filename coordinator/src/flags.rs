@@ -91,7 +91,10 @@ impl Flags {
     /// Those of the command line and the environment, with which of both each came from. Ends the program where they
     /// are wrong, or ask for help.
     pub(crate) fn read() -> (Self, ArgMatches) {
-        let matches = Self::command().get_matches();
+        // What variables say may be a secret.
+        let matches = Self::command()
+            .mut_args(|argument| argument.hide_env_values(true))
+            .get_matches();
         match Self::from_arg_matches(&matches) {
             Ok(flags) => (flags, matches),
             Err(error) => error.exit(),

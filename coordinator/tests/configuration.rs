@@ -1,9 +1,16 @@
 //! The program's configuration: of flags, environment, file and defaults which one counts, and what nobody is shown.
 
+#[path = "../../config/tests/support/canary.rs"]
+mod canary;
+#[path = "../../telemetry/tests/support/page.rs"]
+mod page;
 #[path = "../../config/tests/support/program.rs"]
 mod program;
 
+use canary::{CANARY, HOSTILE, Serving, no_key_is_shown};
+use page::ask;
 use program::{Program, Row};
+use sha2::{Digest as _, Sha256};
 
 const COORDINATOR: Program = Program {
     binary: env!("CARGO_BIN_EXE_toolwave-coordinator"),
@@ -49,4 +56,57 @@ fn a_flag_wins_over_the_environment_that_over_the_file_and_that_over_the_default
         Row::new("log.format", "\"text\"", ["\"json\"", "\"text\"", "\"json\""]),
     ];
     COORDINATOR.keeps_the_order(&rows, &["config"]);
+}
+
+#[test]
+fn no_secret_that_stands_in_any_key_is_printed_or_told() {
+    let masked = no_key_is_shown(&COORDINATOR, "coordinator");
+    assert!(masked > 100, "{masked} answers showed a mask");
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_configuration_that_is_asked_for_or_in_what_is_logged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let hash: String = Sha256::digest(CANARY)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let token = format!("[[token]]\nname = \"o\"\nsha256 = \"{hash}\"\ntenant = \"a\"\noperator = true\n");
+    std::fs::write(path("tokens.toml"), token).expect("written");
+    let file = path("c.toml");
+    let good = format!(
+        "listen = \"127.0.0.1:0\"\n[auth]\ntokens_file = {:?}\n",
+        path("tokens.toml")
+    );
+    std::fs::write(&file, &good).expect("written");
+    let mut serving = Serving::start(&COORDINATOR, &file);
+    let line = serving.until("admin port open").await;
+    let address = line
+        .split("address=")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
+    let address = address
+        .and_then(|address| address.parse().ok())
+        .expect("an address");
+    serving.until("coordinator listens").await;
+    let [url, key] = HOSTILE;
+    let wrong = format!(
+        "peers = [{url}]\n{good}\n[traces]\nendpoint = {url}\n[tls]\ncertificate = {key}\nkey = {key}\n"
+    );
+    std::fs::write(&file, wrong).expect("written");
+    serving.signal("HUP").await;
+    for key in ["peers: ", "tls.certificate: ", "traces.endpoint: "] {
+        serving.until(key).await;
+    }
+    let bearer = format!("Bearer {CANARY}");
+    let (status, shown) = ask(address, "GET /config", &[("authorization", &bearer)], "").await;
+    assert!(
+        status == 200 && shown.contains("tokens_file = "),
+        "{status} {shown}"
+    );
+    let said = serving.ended().await;
+    for text in [shown, said] {
+        assert!(!text.contains(CANARY) && !text.contains(&hash), "{text}");
+    }
 }

@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "../../config/tests/support/canary.rs"]
+mod canary;
+#[path = "../../telemetry/tests/support/page.rs"]
+mod page;
 #[path = "../../config/tests/support/program.rs"]
 mod program;
 #[path = "../../client/link/tests/support/mod.rs"]
 mod support;
 
+use canary::{CANARY, HOSTILE, Serving, no_key_is_shown};
+use page::get;
 use program::{Program, Row};
 use support::{Authority, When};
 
@@ -108,5 +114,45 @@ fn labels_and_permissions_add_to_the_file_and_each_says_where_it_came_from() {
         assert_eq!(of("builtin.http.private_addresses"), ("false", "default"));
         assert_eq!(of("builtin.files.root"), ("\".\"", "file"));
         assert_eq!(of("builtin.sql.write"), ("true", "environment"));
+    }
+}
+
+#[test]
+fn no_secret_that_stands_in_any_key_is_printed_or_told() {
+    let masked = no_key_is_shown(&WORKER, "worker");
+    assert!(masked > 50, "{masked} answers showed a mask");
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_settings_that_are_asked_for_or_in_what_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.toml");
+    let [url, key] = HOSTILE;
+    // Nobody listens there, and the worker says so.
+    let good = format!(
+        "coordinator = \"http://127.0.0.1:1\"\n[labels]\napi_token = \"{CANARY}\"\nhome = {url}\npem = {key}\n"
+    );
+    std::fs::write(&file, &good).unwrap();
+    let mut serving = Serving::start(&WORKER, &file);
+    let line = serving.until("admin port open").await;
+    let address = line
+        .split("address=")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    let wrong = format!("{good}[traces]\nendpoint = {url}\n[tls]\ncertificate = {key}\nkey = {key}\n");
+    std::fs::write(&file, wrong).unwrap();
+    serving.signal("HUP").await;
+    serving.until("traces.endpoint: ").await;
+    let (status, shown) = get(address.parse().unwrap(), "/config").await;
+    assert!(
+        status == 200 && shown.contains("api_token = \"***\""),
+        "{status} {shown}"
+    );
+    let said = serving.ended().await;
+    for text in [shown, said] {
+        assert!(!text.contains(CANARY), "{text}");
     }
 }

@@ -84,8 +84,13 @@ impl Program {
         values
     }
 
-    fn variable(&self, key: &str) -> String {
+    pub fn variable(&self, key: &str) -> String {
         format!("{}{}", self.variables, key.replace('.', "_").to_uppercase())
+    }
+
+    /// Whether flag and variable say this key.
+    pub fn offers(&self, key: &str) -> bool {
+        self.offered().contains(&self.variable(key))
     }
 
     /// The variables that `--help` names.
