@@ -26,7 +26,7 @@ pub(crate) struct InForce(Arc<Shared>);
 
 struct Shared {
     settings: RwLock<(Config, Sources)>,
-    status: ReloadStatus,
+    status: Arc<ReloadStatus>,
 }
 
 /// Reads again.
@@ -45,7 +45,7 @@ impl InForce {
     pub(crate) fn new(config: Config, sources: Sources) -> Self {
         Self(Arc::new(Shared {
             settings: RwLock::new((config, sources)),
-            status: ReloadStatus::default(),
+            status: Arc::default(),
         }))
     }
 
@@ -57,7 +57,7 @@ impl InForce {
     }
 
     /// What came of the last time that they were read.
-    pub(crate) fn status(&self) -> &ReloadStatus {
+    pub(crate) fn status(&self) -> &Arc<ReloadStatus> {
         &self.0.status
     }
 }

@@ -12,7 +12,7 @@ mod program;
 mod support;
 
 use canary::{CANARY, HOSTILE, Serving, no_key_is_shown};
-use page::get;
+use page::{Scrape, get};
 use program::{Program, Row};
 use support::{Authority, When};
 
@@ -155,4 +155,40 @@ async fn no_secret_is_in_the_settings_that_are_asked_for_or_in_what_is_logged() 
     for text in [shown, said] {
         assert!(!text.contains(CANARY), "{text}");
     }
+}
+
+#[tokio::test]
+async fn the_metrics_say_which_of_its_files_the_worker_could_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, tools) = (folder.path().join("w.toml"), folder.path().join("tools.toml"));
+    let good = "coordinator = \"http://127.0.0.1:1\"\ntools = \"tools.toml\"\n";
+    std::fs::write(&file, good).unwrap();
+    std::fs::write(&tools, "").unwrap();
+    let mut serving = Serving::start(&WORKER, &file);
+    let line = serving.until("admin port open").await;
+    let address = line
+        .split("address=")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    let address = address.parse().unwrap();
+    let of = async |file: &str| {
+        let sample = format!("toolwave_config_last_reload_successful{{file=\"{file}\"}}");
+        Scrape::of(address).await.value(&sample)
+    };
+    assert_eq!((of("config").await, of("tools").await), (1.0, 1.0));
+    std::fs::write(&tools, "nonsense = 1").unwrap();
+    serving.until("the tools file is not used").await;
+    assert_eq!((of("config").await, of("tools").await), (1.0, 0.0));
+    std::fs::write(&file, "slots = \"many\"").unwrap();
+    serving.until("settings not read again").await;
+    assert_eq!((of("config").await, of("tools").await), (0.0, 0.0));
+    std::fs::write(&tools, "# nothing").unwrap();
+    serving.until("the tools file was read again").await;
+    assert_eq!((of("config").await, of("tools").await), (0.0, 1.0));
+    std::fs::write(&file, good).unwrap();
+    serving.until("settings read again").await;
+    assert_eq!((of("config").await, of("tools").await), (1.0, 1.0));
 }
