@@ -105,6 +105,11 @@ async fn no_secret_is_in_the_configuration_that_is_asked_for_or_in_what_is_logge
         status == 200 && shown.contains("tokens_file = "),
         "{status} {shown}"
     );
+    let (_, metrics) = ask(address, "GET /metrics", &[], "").await;
+    assert!(
+        metrics.contains("\ntoolwave_config_last_reload_successful 0\n"),
+        "{metrics}"
+    );
     let said = serving.ended().await;
     for text in [shown, said] {
         assert!(!text.contains(CANARY) && !text.contains(&hash), "{text}");

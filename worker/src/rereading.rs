@@ -91,7 +91,12 @@ impl Rereading {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = hangup.heard() => self.read(),
+                () = hangup.heard() => {
+                    if let Some(watch) = &mut self.watch {
+                        watch.is_read();
+                    }
+                    self.read();
+                }
                 _ = ticks.tick() => if self.watch.as_mut().is_some_and(Watch::changed) {
                     self.read();
                 }

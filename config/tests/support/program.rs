@@ -55,6 +55,15 @@ impl Program {
         command.output().expect("it runs")
     }
 
+    fn text(&self, file: Option<&Path>, environment: &[(String, String)], arguments: &[String]) -> String {
+        let mut all = arguments.to_vec();
+        all.push("--print-config".to_owned());
+        let output = self.run(file, environment, &all);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
     /// Each value with where it came from, by key.
     pub fn printed(
         &self,
@@ -62,12 +71,7 @@ impl Program {
         environment: &[(String, String)],
         arguments: &[String],
     ) -> BTreeMap<String, (String, String)> {
-        let mut all = arguments.to_vec();
-        all.push("--print-config".to_owned());
-        let output = self.run(file, environment, &all);
-        let said = String::from_utf8(output.stdout).expect("UTF-8");
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{told}");
+        let said = self.text(file, environment, arguments);
         let mut values = BTreeMap::new();
         let mut table = String::new();
         for line in said.lines().filter(|line| !line.is_empty()) {
@@ -151,5 +155,16 @@ impl Program {
                 );
             }
         }
+        // What is printed is a configuration again, of the same values.
+        let again = folder.path().join("again.toml");
+        std::fs::write(&again, self.text(None, &environment, &flags)).expect("written");
+        let values = |printed: BTreeMap<String, (String, String)>| -> Vec<(String, String)> {
+            printed
+                .into_iter()
+                .map(|(key, (value, _))| (key, value))
+                .collect()
+        };
+        let first = values(self.printed(None, &environment, &flags));
+        assert_eq!(values(self.printed(Some(&again), &[], &[])), first);
     }
 }
