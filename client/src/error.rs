@@ -212,14 +212,15 @@ impl ClientError {
             source = error.source();
         }
         let error = status.source()?;
+        // What another request's attempt to connect again met since then says nothing of this one.
+        if let Some(failure) = link.failure().filter(LinkFailure::is_after_connect) {
+            return Some(Self::from_link(address, failure));
+        }
         if was_not_taken(error) {
             return Some(Self::Unavailable {
                 message: format!("{address} closed the connection before it took the request"),
                 retry_after: None,
             });
-        }
-        if let Some(failure) = link.failure() {
-            return Some(Self::from_link(address, failure));
         }
         Some(Self::ConnectionLost {
             address: address.to_owned(),
@@ -297,4 +298,24 @@ fn is_stopped(status: &Status) -> bool {
 
 fn retry_after(status: &Status) -> Option<Duration> {
     status.get_details_retry_info()?.retry_delay
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_broke_is_lost_whatever_connecting_again_met() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("it has one").to_string();
+        drop(free);
+        let parsed = toolwave_link::Address::parse(&format!("http://{address}")).expect("an address");
+        let link = Link::try_new(&parsed, toolwave_link::Tls::new(), |endpoint| endpoint).expect("a link");
+        assert!(link.connect().await.is_err());
+        let status = Status::from_error(Box::new(std::io::Error::from(
+            std::io::ErrorKind::ConnectionReset,
+        )));
+        let error = ClientError::from_status(&address, &link, status);
+        assert!(matches!(error, ClientError::ConnectionLost { .. }), "{error:?}");
+    }
 }
