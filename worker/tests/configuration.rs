@@ -83,7 +83,13 @@ fn labels_and_permissions_add_to_the_file_and_each_says_where_it_came_from() {
     let said = |key: &str, value: &str| (format!("TOOLWAVE_WORKER_{key}"), value.to_owned());
     let environment = [
         said("LABELS", "pool=b,rack=b"),
-        said("ALLOW", "sql-write=x.db,http=b.example"),
+        said(
+            "ALLOW",
+            &format!(
+                "sql-write={},http=b.example",
+                folder.path().join("x.db").display()
+            ),
+        ),
     ];
     let flags = ["--label=pool=c".to_owned()];
     for (flags, labels) in [
