@@ -11,7 +11,7 @@ const SECRET: [&str; 8] = [
     "credential",
     "authorization",
     "api_key",
-    "private",
+    "private_key",
 ];
 /// A key that ends so says where something is, or how it is called.
 const NAMING: [&str; 4] = ["_file", "_claim", "_path", "_env"];
@@ -116,6 +116,7 @@ mod tests {
                 "key `description` is missing",
                 "key `description` is missing",
             ),
+            ("http.allow_private[0]", "`x` is refused", "`x` is refused"),
             ("labels.token_file", "is string `a`", "is string `a`"),
         ] {
             assert_eq!(said_without_secrets(key, said), shown);
