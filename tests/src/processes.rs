@@ -264,17 +264,18 @@ fn target_folder(executable: &Path) -> Option<&Path> {
     folder.parent()
 }
 
-/// The first loopback address with a port that a log names.
+/// The loopback address in the first line that says where a coordinator listens; its admin port has a line of its own.
 fn listening_address(log: &str) -> Option<SocketAddr> {
     // a last line that is not whole yet may end within the port
     let whole = &log[..=log.rfind('\n')?];
-    whole.match_indices("127.0.0.1:").find_map(|(at, prefix)| {
-        let digits = whole[at + prefix.len()..]
-            .split(|c: char| !c.is_ascii_digit())
-            .next()?;
-        let port = digits.parse::<u16>().ok().filter(|port| *port != 0)?;
-        Some(SocketAddr::from(([127, 0, 0, 1], port)))
-    })
+    let line = whole.lines().find(|line| line.contains("coordinator listens"))?;
+    let (_, address) = line.split_once("127.0.0.1:")?;
+    let port = address
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()?;
+    Some(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 #[cfg(test)]
@@ -282,14 +283,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_read_from_whole_lines_and_port_zero_is_none() {
-        let log = "INFO starting listen=127.0.0.1:0\nINFO listening address=127.0.0.1:41234 tls=false\n";
+    fn the_address_is_read_from_the_whole_line_that_says_where_clients_come_in() {
+        let log = "INFO admin port open address=127.0.0.1:5000\nINFO coordinator listens address=127.0.0.1:41234 tls=false\n";
         assert_eq!(listening_address(log), Some("127.0.0.1:41234".parse().unwrap()));
+        let json = "{\"message\":\"coordinator listens\",\"address\":\"127.0.0.1:5000\"}\n";
+        assert_eq!(listening_address(json).map(|a| a.port()), Some(5000));
         assert_eq!(
-            listening_address("{\"address\":\"127.0.0.1:5000\"}\n").map(|a| a.port()),
-            Some(5000)
+            listening_address("INFO coordinator listens address=127.0.0.1:412"),
+            None
         );
-        assert_eq!(listening_address("INFO listening address=127.0.0.1:412"), None);
     }
 
     #[test]
