@@ -106,29 +106,43 @@ fail() {
 # As many workers as that are ready, at the coordinator of TOOLWAVE_COORDINATOR.
 workers_ready() { [ "$("$toolwave" workers --output json | grep -o '"READY"' | wc -l)" = "$1" ]; }
 
-# A plan after the other until told to stop, an end for each in $work/ends.
-load() {
+# A plan after the other until told to stop, an end for each in $work/ends, with the flags in `flags`. Each call has an
+# idempotency key, which is another one each time.
+flags=()
+load() { # NUMBER
+  local plan=$work/load-$1.yaml said=$work/load-$1.txt number=0
   while [ ! -e "$work/enough" ]; do
-    "$toolwave" run deploy/tests/load.yaml >"$work/load.txt" 2>&1 && echo ok || { echo failed; cat "$work/load.txt" >&2; }
+    sed -E "s/id: (call-[0-9]+)/id: \\1, idempotency_key: $1-$((++number))-\\1/" deploy/tests/load.yaml >"$plan"
+    if "$toolwave" run "$plan" "${flags[@]}" >"$said" 2>&1; then
+      echo ok
+    else
+      echo failed
+      cat "$said" >&2
+    fi
+    ! grep -q '^note: sent again' "$said" || echo "$1" >>"$work/again"
   done >>"$work/ends"
 }
 ended() { [ "$(wc -l <"$work/ends")" -ge "$1" ]; }
 under_load() { # WHAT COMMAND...
-  local what=$1 loading ends
+  local what=$1 loading=() ends number
   shift
   rm -f "$work/enough"
   : >"$work/ends"
-  load &
-  loading=$!
+  : >"$work/again"
+  # some at each of several coordinators, and one in flight at any time
+  for number in 1 2 3; do
+    load "$number" &
+    loading+=($!)
+  done
   # some that began before, and some that began after
   until_true 30 "an execution ends" ended 1
   "$@"
   until_true 60 "executions end" ended $(($(wc -l <"$work/ends") + 2))
   touch "$work/enough"
-  wait "$loading"
+  wait "${loading[@]}"
   ends=$(wc -l <"$work/ends")
   ! grep -q failed "$work/ends" || fail "$what: $(grep -c failed "$work/ends") of $ends executions failed"
-  echo "  $what: $ends executions of 32 calls, none failed"
+  echo "  $what: $ends executions of 32 calls, none failed; sent again: $(wc -l <"$work/again")"
 }
 # As a cluster ends a pod: SIGTERM, and SIGKILL after the grace period.
 stop() { # CONTAINER GRACE

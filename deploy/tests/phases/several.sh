@@ -1,5 +1,5 @@
 # The overlay several-coordinators: three that share nothing but two workers, which hold a session with each; one is
-# killed. Sourced by deploy/tests/podman.
+# killed, then each is stopped and started. Sourced by deploy/tests/podman.
 
 manifests=deploy/rendered/podman-several.yaml
 documents_of "$manifests" coordinator >"$work/coordinator.yaml"
@@ -25,3 +25,30 @@ at 1
 until_true 60 "two workers are registered at the coordinator that came back" workers_ready 2
 "$toolwave" run deploy/tests/first.yaml >/dev/null 2>&1 || fail "the coordinator that came back executes no plan"
 echo "  the one that came back has both workers again"
+
+# Clients know all three: `toolwave run` without --resubmit, so nothing may have run twice.
+addresses=
+for number in 0 1 2; do
+  at "$number"
+  addresses=${addresses:+$addresses,}$TOOLWAVE_COORDINATOR
+done
+has_its_workers() { (at "$1"; workers_ready 2); }
+roll_coordinators() {
+  for number in 0 1 2; do
+    stop "coordinator-pod-$number-coordinator" 60
+    podman start "coordinator-pod-$number-coordinator" >/dev/null
+    until_true 60 "coordinator $number has its workers again" has_its_workers "$number"
+  done
+}
+export TOOLWAVE_COORDINATOR=$addresses
+under_load "coordinators stopped and started, one after another" roll_coordinators
+
+# What may have run is sent again, as its calls have keys.
+kill_one_of_three() {
+  kill_a_neighbour
+  podman start coordinator-pod-1-coordinator >/dev/null 2>&1 || true
+  until_true 60 "the coordinator that came back has its workers" has_its_workers 1
+}
+flags=(--resubmit keyed --patience 60s)
+under_load "one of three killed under clients that send again" kill_one_of_three
+flags=()
