@@ -60,7 +60,7 @@ export async function ten_thousand_calls_can_be_used({ cluster, page, say }) {
   await view.getByLabel("Filter calls by id or tool").fill("call-9999");
   await view.locator(".timeline").focus();
   await view.keyboard.press("End");
-  assert.match(await view.locator("#said").textContent(), /^call-9999, sleep, wave 100: succeeded/);
+  assert.match(await view.locator("#said").textContent(), /^call-9999, sleep, wave 99: succeeded/);
   await view.getByLabel("Filter calls by id or tool").fill("");
   const { longest } = await view.evaluate(async () => {
     const scroller = document.querySelector(".timeline-scroll");

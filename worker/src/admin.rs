@@ -10,7 +10,7 @@ use toolwave_telemetry::{
     logs::LogControl,
 };
 
-use crate::{error::RunError, numbers::Numbers, worker::Status};
+use crate::{error::RunError, handle::Status, numbers::Numbers};
 
 /// Makes the text of `GET /config`.
 pub(crate) type SettingsText = Arc<dyn Fn() -> String + Send + Sync>;

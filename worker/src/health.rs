@@ -7,7 +7,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
-use crate::{error::RunError, worker::Status};
+use crate::{error::RunError, handle::Status};
 
 /// The names that can be asked for: the process as a whole, and this.
 const SERVICES: [&str; 2] = ["", "toolwave.worker"];

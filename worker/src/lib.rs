@@ -12,6 +12,7 @@ mod convert;
 mod coordinators;
 pub mod error;
 mod executor;
+mod handle;
 mod health;
 mod numbers;
 mod offer;
@@ -28,10 +29,11 @@ mod unacknowledged;
 pub mod worker;
 
 pub use error::{BuildError, RunError};
+pub use handle::WorkerHandle;
 pub use toolwave_link::{Resolver, Tls, TlsPart, TlsProblem};
 pub use toolwave_telemetry::{logs::LogControl, traces::Tracer};
 pub use toolwave_tool::{
     BlockingTool, CallContext, CallIdentity, Declaration, Effect, FunctionTool, Output, Parameters, Progress,
     Rate, RetryPolicy, Safety, SharedTool, Stopping, Tool, ToolError,
 };
-pub use worker::{Worker, WorkerBuilder, WorkerHandle};
+pub use worker::{Worker, WorkerBuilder};

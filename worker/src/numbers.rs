@@ -9,7 +9,7 @@ use toolwave_telemetry::metrics::{
     Counter, Gauge, Histogram, Kind, Page, SECONDS, write_process, write_runtime,
 };
 
-use crate::{unacknowledged::End, worker::Status};
+use crate::{handle::Status, unacknowledged::End};
 
 /// Tools with series of their own; the rest is counted together. A tools file may name any number, and another each
 /// time it is read.

@@ -4,10 +4,11 @@ use std::{fmt, sync::Arc};
 
 use prost::Message;
 use tokio::sync::watch;
+use toolwave_proto::v1::Register;
 use toolwave_tool::SharedTool;
 
 use crate::{
-    catalogue::Catalogue, client::MAX_MESSAGE, error::BuildError, numbers::Numbers, service, worker::Settings,
+    catalogue::Catalogue, client::MAX_MESSAGE, error::BuildError, numbers::Numbers, worker::Settings,
 };
 
 /// Kept by the worker and by its handles.
@@ -67,11 +68,25 @@ fn checked(
     numbers: &Numbers,
 ) -> Result<Arc<Catalogue>, BuildError> {
     let catalogue = Catalogue::try_new(tools, max_result_bytes, numbers)?;
-    let bytes = service::registration(settings, &catalogue).encoded_len();
+    let bytes = registration(settings, &catalogue).encoded_len();
     // half of a message: the attempts in flight are listed in it too
     let limit = MAX_MESSAGE / 2;
     if bytes > limit {
         return Err(BuildError::TooManyDeclarations { bytes, limit });
     }
     Ok(Arc::new(catalogue))
+}
+
+/// What the worker says of itself in every session.
+pub(crate) fn registration(settings: &Settings, catalogue: &Catalogue) -> Register {
+    Register {
+        worker: settings.name.clone(),
+        build: env!("CARGO_PKG_VERSION").to_owned(),
+        slots: settings.slots,
+        labels: settings.labels.clone().into_iter().collect(),
+        tools: catalogue.declared().to_vec(),
+        max_message_bytes: MAX_MESSAGE as u32,
+        max_parameters_bytes: settings.max_parameters_bytes,
+        ..Register::default()
+    }
 }

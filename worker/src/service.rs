@@ -15,17 +15,19 @@ use toolwave_tool::Progress;
 
 use crate::{
     catalogue::Catalogue,
-    client::{self, Backoff, MAX_MESSAGE, Opened, Turns},
+    client::{self, Backoff, Opened, Turns},
     coordinators::Told,
     error::SessionError,
     executor::Executor,
+    handle::Status,
     numbers::Numbers,
+    offer,
     session::{Attempts, Heard, Session},
     shares::TieKey,
     slots::{News, Slots},
     tie::{Event, Tie, writable},
     unacknowledged::Unacknowledged,
-    worker::{Settings, Status},
+    worker::Settings,
 };
 
 use ending::{Drain, RESULTS_KEPT, UNWANTED_PATIENCE};
@@ -278,7 +280,7 @@ impl Service {
             instance_id: self.shared.instance_id.clone(),
             min_protocol: *versions.start(),
             max_protocol: *versions.end(),
-            ..registration(&self.settings, catalogue)
+            ..offer::registration(&self.settings, catalogue)
         }
     }
 
@@ -489,19 +491,5 @@ impl Service {
         if let Tie::Open(session) = &mut self.tie {
             session.progress(attempt, progress);
         }
-    }
-}
-
-/// What the worker says of itself in every session.
-pub(crate) fn registration(settings: &Settings, catalogue: &Catalogue) -> Register {
-    Register {
-        worker: settings.name.clone(),
-        build: env!("CARGO_PKG_VERSION").to_owned(),
-        slots: settings.slots,
-        labels: settings.labels.clone().into_iter().collect(),
-        tools: catalogue.declared().to_vec(),
-        max_message_bytes: MAX_MESSAGE as u32,
-        max_parameters_bytes: settings.max_parameters_bytes,
-        ..Register::default()
     }
 }

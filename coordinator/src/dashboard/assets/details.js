@@ -24,7 +24,7 @@ export function details(calls, call, { choose, close }) {
       h("button", { type: "button", class: "plain", "aria-label": "Close the details", onclick: close }, "×")),
     h("dl", {},
       fact("Tool", h("a", { href: `#/tools/${encodeURIComponent(call.toolName)}` }, call.toolName)),
-      fact("Wave", `${call.wave + 1}${calls.critical.has(call.index) ? ", on the critical path ◆" : ""}`),
+      fact("Wave", `${call.wave}${calls.critical.has(call.index) ? ", on the critical path ◆" : ""}`),
       call.waitsFor ? fact("Waits for", `${wait(call.waitsFor).name}: ${wait(call.waitsFor).meaning}`) : [],
       call.dependsOn.length ? fact("Waited for", others(call.dependsOn)) : [],
       after.length ? fact("Waited for by", others(after)) : [],

@@ -199,7 +199,7 @@ export class Timeline {
   /** A call in words. */
   sentence(call) {
     const now = this.calls.now();
-    const parts = [`${call.id}, ${call.toolName}, wave ${call.wave + 1}: ${callState(call).word}`];
+    const parts = [`${call.id}, ${call.toolName}, wave ${call.wave}: ${callState(call).word}`];
     const ran = lasted(call, now);
     const waited = queued(call, now);
     if (ran !== undefined) parts.push(`ran ${span(ran)} on ${call.attempts.at(-1).worker ?? "?"}`);

@@ -130,7 +130,7 @@ function heading({ context, colours, view }, row, top) {
   context.fillRect(0, top, view.width, ROW);
   context.fillStyle = colours.text;
   context.font = "600 12px system-ui, sans-serif";
-  context.fillText(`Wave ${row.wave + 1}`, 8, top + ROW / 2);
+  context.fillText(`Wave ${row.wave}`, 8, top + ROW / 2);
   context.fillStyle = colours.muted;
   context.font = "12px system-ui, sans-serif";
   context.fillText(`${row.count} ${row.count === 1 ? "call" : "calls"}`, 72, top + ROW / 2);
