@@ -17,6 +17,8 @@ use crate::{
     text,
 };
 
+/// How long one is looked for with --resubmit alone: as long as the client library looks for the next one.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks for a coordinator that is not there.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -59,9 +61,14 @@ impl AgainArgs {
         self.resubmit() != Resubmit::Never
     }
 
-    /// The longest time that nobody may answer.
+    /// How long the first coordinator is waited for.
     pub(crate) fn patience(self) -> Duration {
-        self.patience.unwrap_or_default()
+        let unless_told = if self.resubmits() {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        self.patience.unwrap_or(unless_told)
     }
 
     /// Connects as the flags say; a coordinator that is not there is looked for as long as there is patience.
@@ -69,8 +76,8 @@ impl AgainArgs {
         let give_up = Instant::now() + self.patience();
         loop {
             let mut builder = cluster::builder(url, link)?.resubmit(self.resubmit());
-            if let Some(patience) = self.patience {
-                builder = builder.patience(patience);
+            if self.patience.is_some() || self.resubmits() {
+                builder = builder.patience(self.patience());
             }
             match builder.connect().await {
                 Err(ClientError::Unreachable { .. }) if Instant::now() + PAUSE < give_up => {

@@ -151,22 +151,26 @@ async fn a_coordinator_that_is_not_there_yet_is_waited_for_with_patience() {
     let impatient = Running::start(&mut run_at(directory.path(), address, &[]), Some(plan));
     assert_eq!(finished(impatient).await.code, Some(69));
 
-    let patient = Running::start(
-        &mut run_at(directory.path(), address, &["--patience", "60s"]),
-        Some(plan),
-    );
-    let coordinator = coordinator(address).await;
-    let worker = Worker::builder()
-        .coordinator(format!("http://{address}"))
-        .name("anna")
-        .tools(builtin_tools(&Builtin::default()).unwrap())
-        .build()
-        .unwrap();
-    let stop = CancellationToken::new();
-    let worker = tokio::spawn(worker.run_until(stop.clone()));
-    let finished = finished(patient).await;
-    assert_eq!(finished.code, Some(0), "{finished:?}");
-    stop.cancel();
-    worker.await.unwrap().unwrap();
-    coordinator.shutdown().await;
+    for flags in [&["--patience", "60s"][..], &["--resubmit", "keyed"]] {
+        // it has looked, and found none
+        let nobody = TcpListener::bind(address).await.unwrap();
+        let patient = Running::start(&mut run_at(directory.path(), address, flags), Some(plan));
+        let looked = tokio::time::timeout(Duration::from_secs(20), nobody.accept()).await;
+        drop(looked.unwrap().unwrap());
+        drop(nobody);
+        let coordinator = coordinator(address).await;
+        let worker = Worker::builder()
+            .coordinator(format!("http://{address}"))
+            .name("anna")
+            .tools(builtin_tools(&Builtin::default()).unwrap())
+            .build()
+            .unwrap();
+        let stop = CancellationToken::new();
+        let worker = tokio::spawn(worker.run_until(stop.clone()));
+        let finished = finished(patient).await;
+        assert_eq!(finished.code, Some(0), "{flags:?}: {finished:?}");
+        stop.cancel();
+        worker.await.unwrap().unwrap();
+        coordinator.shutdown().await;
+    }
 }
