@@ -50,6 +50,10 @@ fixed_address() { echo "--ip=${subnet%.*}.$1" "--mac-address=02:00:00:00:00:$(pr
 
 none_left() {
   podman pod rm --all --force --time 0 >/dev/null 2>&1 || true
+  podman rm --all --force --time 0 >/dev/null 2>&1 || true
+  # that of the README, if it was made
+  [ ! -e "$work/network" ] || podman network rm --force "$(cat "$work/network")" >/dev/null 2>&1 || true
+  rm -f "$work/network"
   podman volume rm --all --force >/dev/null 2>&1 || true
   podman network rm --force "$network" >/dev/null 2>&1 || true
 }
