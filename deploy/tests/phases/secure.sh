@@ -35,6 +35,10 @@ if TOOLWAVE_CERTIFICATE=$work/pki/worker.pem TOOLWAVE_KEY=$work/pki/worker.key "
 fi
 echo "  nobody else's was"
 
+for container in "$coordinator" "${workers[0]}"; do
+  below_in_release "$container: resident memory, with TLS" "$(status_of "$container" VmRSS)" 20000 kB
+done
+
 echo "renewal"
 expiry() { curl --silent --max-time 2 "http://$(address_of "$coordinator"):7422/metrics" \
   | awk '/^toolwave_tls_certificate_not_after_timestamp_seconds\{listener="listen"\}/ { print $2 }'; }

@@ -30,6 +30,7 @@ for container in "$coordinator" "${workers[0]}"; do
   [ "$container" = "$coordinator" ] && port=7422 || port=7423
   curl --silent --fail --max-time 2 "http://$(address_of "$container"):$port/metrics" | grep -c '^toolwave_' >/dev/null \
     || fail "$container: no metrics on port $port"
+  expect "$container: is given huge pages" "$(status_of "$container" THP_enabled)" 0
   below_in_release "$container: resident memory" "$(status_of "$container" VmRSS)" 20000 kB
 done
 
