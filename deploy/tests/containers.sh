@@ -73,10 +73,9 @@ documents_of() { # FILE ROLE
     !/(^|\n)kind: Namespace\n/ && $0 ~ "\n  name: " role "(-[a-z0-9]+)?\n" { print "---"; print }' "$1"
 }
 
+infra_of() { podman pod inspect --format '{{.InfraContainerID}}' "$(podman inspect --format '{{.Pod}}' "$1")"; } # CONTAINER
 address_of() { # CONTAINER
-  local infra
-  infra=$(podman pod inspect --format '{{.InfraContainerID}}' "$(podman inspect --format '{{.Pod}}' "$1")")
-  podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$infra"
+  podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(infra_of "$1")"
 }
 
 process_of() { podman inspect --format '{{.State.Pid}}' "$1"; } # CONTAINER
@@ -126,9 +125,9 @@ load() { # NUMBER
       echo ok
     else
       echo failed
-      tail -n 5 "$said" >&2 || true
+      tail -n 5 "$said" >&2 2>/dev/null || true
     fi
-    ! grep -q '^note: sent again' "$said" || echo "$1" >>"$work/again"
+    ! grep -qs "^note: sent again" "$said" || echo "$1" >>"$work/again"
   done >>"$work/ends"
 }
 ended() { [ "$(wc -l <"$work/ends")" -ge "$1" ]; }
@@ -158,3 +157,13 @@ stop() { # CONTAINER GRACE
   podman stop --time "$2" "$1" >/dev/null
   expect "$1: exit code after SIGTERM" "$(podman inspect --format '{{.State.ExitCode}}' "$1")" 0
 }
+kill_container() { # CONTAINER
+  podman kill --signal KILL "$1" >/dev/null
+  podman wait "$1" >/dev/null
+}
+# Podman takes a pod down some time after its last container, and one that is started in between goes down with it.
+start_again() { # CONTAINER
+  until_true 30 "the pod of $1 is down" is_down "$1"
+  until_true 30 "$1 starts" podman start "$1"
+}
+is_down() { [ "$(podman inspect --format '{{.State.Running}}' "$(infra_of "$1")")" = false ]; } # CONTAINER

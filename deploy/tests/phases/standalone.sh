@@ -37,14 +37,13 @@ done
 roll_workers() {
   for container in "${workers[@]}"; do
     stop "$container" 300
-    podman start "$container" >/dev/null
+    start_again "$container"
     until_true 20 "$container is back" workers_ready 2
   done
 }
 kill_worker() {
-  podman kill --signal KILL "${workers[0]}" >/dev/null
-  podman wait "${workers[0]}" >/dev/null
-  podman start "${workers[0]}" >/dev/null 2>&1 || true
+  kill_container "${workers[0]}"
+  start_again "${workers[0]}"
   # its lease has to end before it is no longer counted, and it is another then
   until_true 30 "the killed worker is back" workers_ready 2
 }
@@ -75,13 +74,12 @@ until_true 60 "the workers found the coordinator that took its place" workers_re
 # Clients that may send again what may have run, and wait for the one coordinator to come back.
 restart_coordinator() {
   stop "$coordinator" 60
-  podman start "$coordinator" >/dev/null
+  start_again "$coordinator"
   until_true 60 "the workers found the coordinator again" workers_ready 2
 }
 kill_coordinator() {
-  podman kill --signal KILL "$coordinator" >/dev/null
-  podman wait "$coordinator" >/dev/null
-  podman start "$coordinator" >/dev/null 2>&1 || true
+  kill_container "$coordinator"
+  start_again "$coordinator"
   until_true 60 "the workers found the coordinator again" workers_ready 2
 }
 flags=(--resubmit keyed --patience 60s)
