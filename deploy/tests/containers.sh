@@ -7,14 +7,14 @@ workers=(worker-pod-0-worker worker-pod-1-worker)
 # Podman, where it can be had: 77 when not, which the caller tells.
 have_podman() {
   local missing=()
-  for tool in podman runc buildah; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  for tool in podman runc buildah ip; do command -v "$tool" >/dev/null || missing+=("$tool"); done
   [ ${#missing[@]} -eq 0 ] && return 0
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${missing[*]}"
     { apt-get update && apt-get install -y --no-install-recommends \
-      podman runc netavark aardvark-dns catatonit iptables buildah; } >"$work/apt.log" 2>&1 || true
+      podman runc netavark aardvark-dns catatonit iptables iproute2 buildah; } >"$work/apt.log" 2>&1 || true
   fi
-  for tool in podman runc buildah; do command -v "$tool" >/dev/null || return 77; done
+  for tool in podman runc buildah ip; do command -v "$tool" >/dev/null || return 77; done
 }
 
 # A store, a runtime and a network of this run alone; nothing of it is left at the end.
@@ -43,6 +43,11 @@ fresh_network() {
   network=toolwave-$$-$((++networks))
   podman network create --internal "$network" >/dev/null
   subnet=$(podman network inspect --format '{{(index .Subnets 0).Subnet}}' "$network")
+}
+# To be called once a container is in it. Netavark's bridge has the lowest address of what is plugged in, another one when
+# pods come and go, and then containers answer to the old one for seconds.
+steady_network() {
+  ip link set dev "$(podman network inspect --format '{{.NetworkInterface}}' "$network")" address 02:00:00:00:01:00
 }
 # The flags for a pod whose address stays when it is started anew, as a Service's does. The number is one that podman
 # comes to late; without the second flag neighbours would look for half a minute for who had the address before.

@@ -5,6 +5,7 @@ manifests=deploy/rendered/podman-smoke.yaml
 documents_of "$manifests" coordinator >"$work/coordinator.yaml"
 documents_of "$manifests" worker >"$work/worker.yaml"
 podman play kube --network "$network:alias=coordinator,alias=coordinator-workers" "$work/coordinator.yaml" >/dev/null
+steady_network
 podman play kube --network "$network" "$work/worker.yaml" >/dev/null
 export TOOLWAVE_COORDINATOR=http://$(address_of "$coordinator"):7420
 until_true 20 "two workers are registered" workers_ready 2

@@ -19,6 +19,7 @@ manifests=deploy/rendered/podman-secure.yaml
 documents_of "$manifests" coordinator >"$work/coordinator.yaml"
 documents_of "$manifests" worker >"$work/worker.yaml"
 podman play kube --network "$network:alias=coordinator,alias=coordinator-workers" "$work/coordinator.yaml" >/dev/null
+steady_network
 podman play kube --network "$network" "$work/worker.yaml" >/dev/null
 export TOOLWAVE_COORDINATOR=https://$(address_of "$coordinator"):7420 TOOLWAVE_SERVER_NAME=coordinator \
   TOOLWAVE_CA=$work/pki/ca.pem TOOLWAVE_CERTIFICATE=$work/pki/client.pem TOOLWAVE_KEY=$work/pki/client.key

@@ -7,6 +7,7 @@ documents_of "$manifests" worker >"$work/worker.yaml"
 # shellcheck disable=SC2046 # two flags each
 podman play kube $(fixed_address 200) $(fixed_address 201) $(fixed_address 202) \
   --network "$network:alias=coordinator,alias=coordinator-workers" "$work/coordinator.yaml" >/dev/null
+steady_network
 podman play kube --network "$network" "$work/worker.yaml" >/dev/null
 at() { export TOOLWAVE_COORDINATOR=http://$(address_of "coordinator-pod-$1-coordinator"):7420; }
 for number in 0 1 2; do
