@@ -137,10 +137,10 @@ pub enum ClientError {
         /// Which, and the limit.
         message: String,
     },
-    /// The coordinator lacks the method: it is another program or another version.
-    #[error("the server does not speak toolwave.v1: {message}")]
+    /// The server lacks the method: it is another program, or a coordinator of an older version.
+    #[error("the server does not know what it was asked: {message}")]
     NotToolwave {
-        /// What it said.
+        /// What it said, or what it would have to be.
         message: String,
     },
     /// Anything else, as it came.
@@ -184,12 +184,27 @@ impl ClientError {
             Code::Cancelled => Self::Cancelled { message },
             // tonic's word for a message over the receiver's limit.
             Code::OutOfRange => Self::TooLarge { message },
+            Code::Unimplemented if message.is_empty() => Self::NotToolwave {
+                message: "it is no coordinator of toolwave, or one that is older than this client".to_owned(),
+            },
             Code::Unimplemented => Self::NotToolwave { message },
             Code::Unauthenticated => Self::Unauthenticated { message },
             Code::PermissionDenied => Self::PermissionDenied { message },
             Code::Ok | Code::Unknown | Code::Aborted | Code::Internal | Code::DataLoss => {
                 Self::Other(Box::new(status))
             }
+        }
+    }
+
+    /// Where `method`, which coordinators have not always had, is not known: since when they have it.
+    pub(crate) fn since(self, method: &str, version: &str) -> Self {
+        match self {
+            Self::NotToolwave { .. } => Self::NotToolwave {
+                message: format!(
+                    "coordinators answer {method} since toolwave {version}; this one is older, or none"
+                ),
+            },
+            other => other,
         }
     }
 
@@ -212,14 +227,15 @@ impl ClientError {
             source = error.source();
         }
         let error = status.source()?;
+        // What another request's attempt to connect again met since then says nothing of this one.
+        if let Some(failure) = link.failure().filter(LinkFailure::is_after_connect) {
+            return Some(Self::from_link(address, failure));
+        }
         if was_not_taken(error) {
             return Some(Self::Unavailable {
                 message: format!("{address} closed the connection before it took the request"),
                 retry_after: None,
             });
-        }
-        if let Some(failure) = link.failure() {
-            return Some(Self::from_link(address, failure));
         }
         Some(Self::ConnectionLost {
             address: address.to_owned(),
@@ -297,4 +313,24 @@ fn is_stopped(status: &Status) -> bool {
 
 fn retry_after(status: &Status) -> Option<Duration> {
     status.get_details_retry_info()?.retry_delay
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_broke_is_lost_whatever_connecting_again_met() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("it has one").to_string();
+        drop(free);
+        let parsed = toolwave_link::Address::parse(&format!("http://{address}")).expect("an address");
+        let link = Link::try_new(&parsed, toolwave_link::Tls::new(), |endpoint| endpoint).expect("a link");
+        assert!(link.connect().await.is_err());
+        let status = Status::from_error(Box::new(std::io::Error::from(
+            std::io::ErrorKind::ConnectionReset,
+        )));
+        let error = ClientError::from_status(&address, &link, status);
+        assert!(matches!(error, ClientError::ConnectionLost { .. }), "{error:?}");
+    }
 }

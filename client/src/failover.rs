@@ -182,6 +182,8 @@ impl Tries {
 
 fn verdict(error: &ClientError) -> Verdict {
     match error {
+        // the connection may be a later one than that which the request was on
+        ClientError::Link { failure, .. } if failure.is_after_connect() => Verdict::MayHaveRun,
         ClientError::Unreachable { .. } | ClientError::Link { .. } => Verdict::NotTaken(None),
         ClientError::Unavailable { retry_after, .. } => Verdict::NotTaken(*retry_after),
         // without a time it is the tenant's own limit, which holds everywhere

@@ -9,23 +9,10 @@ use std::{
 use serde::Serialize;
 use toml::{Table, Value};
 
-use crate::File;
-
-/// What stands in place of a secret.
-pub const MASK: &str = "***";
-/// Parts of keys whose values are secrets. Keys that name the file of a secret end otherwise.
-const SECRET: [&str; 8] = [
-    "token",
-    "secret",
-    "password",
-    "passphrase",
-    "credential",
-    "authorization",
-    "api_key",
-    "private",
-];
-/// A key that ends so says where something is, or how it is called.
-const NAMING: [&str; 4] = ["_file", "_claim", "_path", "_env"];
+use crate::{
+    File,
+    secret::{MASK, is_secret, split, without_secrets},
+};
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,23 +135,6 @@ pub fn effective<T: Serialize>(config: &T, sources: &Sources) -> Result<String, 
     Ok(text)
 }
 
-/// The table and the last part of a dotted key whose parts may be quoted.
-fn split(key: &str) -> (String, String) {
-    let mut quoted = false;
-    let mut dot = None;
-    for (at, char) in key.char_indices() {
-        match char {
-            '"' => quoted = !quoted,
-            '.' if !quoted => dot = Some(at),
-            _ => {}
-        }
-    }
-    match dot {
-        Some(dot) => (key[..dot].to_owned(), key[dot + 1..].to_owned()),
-        None => (String::new(), key.to_owned()),
-    }
-}
-
 fn flatten(prefix: &str, value: Value, values: &mut BTreeMap<String, Value>) {
     match value {
         Value::Table(table) if !table.is_empty() || prefix.is_empty() => {
@@ -206,32 +176,6 @@ fn masked(key: &str, value: Value) -> Value {
         Value::String(text) => Value::String(without_secrets(&text)),
         value => value,
     }
-}
-
-fn is_secret(key: &str) -> bool {
-    let (_, last) = split(key);
-    let last = last.to_ascii_lowercase();
-    SECRET.iter().any(|part| last.contains(part)) && !NAMING.iter().any(|end| last.ends_with(end))
-}
-
-/// Who a URL says that one is, what its query holds, and key material, are for nobody to see.
-fn without_secrets(text: &str) -> String {
-    if text.contains("-----BEGIN") {
-        return MASK.to_owned();
-    }
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let authority = match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{MASK}@{host}"),
-        None => authority.to_owned(),
-    };
-    let path = match path.split_once('?') {
-        Some((path, _)) => format!("{path}?{MASK}"),
-        None => path.to_owned(),
-    };
-    format!("{scheme}://{authority}{path}")
 }
 
 #[cfg(test)]

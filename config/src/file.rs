@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     node::{Node, Step, Value, dotted},
     problem::Problem,
+    secret::is_secret,
     yaml::parse_yaml,
 };
 
@@ -239,7 +240,9 @@ fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
         .chars()
         .take(EXCERPT)
         .collect();
-    let what = if there.is_empty() {
+    let of = error.span().map_or("", |span| line_before(text, span.start));
+    let key = of.split_once('=').map_or("", |(key, _)| key.trim());
+    let what = if there.is_empty() || is_secret(key) {
         what.to_owned()
     } else {
         format!("{what} at `{there}`")
@@ -277,6 +280,12 @@ fn yaml_syntax(path: &Path, text: &str, error: &serde_saphyr::Error) -> Problem 
         position: Some(place.unwrap_or_else(end)),
         ..Problem::new("", what, "")
     }
+}
+
+/// What stands in a line before a place in it.
+fn line_before(text: &str, end: usize) -> &str {
+    let before = text.get(..end).unwrap_or_default();
+    before.rsplit('\n').next().unwrap_or_default()
 }
 
 fn position(text: &str, span: &Range<usize>) -> (usize, usize) {

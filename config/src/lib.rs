@@ -9,15 +9,17 @@ mod file;
 mod node;
 mod problem;
 mod reload_status;
+mod secret;
 mod threads;
 mod units;
 mod watch;
 mod yaml;
 
-pub use effective::{MASK, Source, Sources, differences, effective, values};
+pub use effective::{Source, Sources, differences, effective, values};
 pub use file::{File, load};
 pub use problem::{EXIT_BAD_CONFIGURATION, Problem, report};
 pub use reload_status::ReloadStatus;
+pub use secret::MASK;
 pub use threads::{MAX_THREADS, runtime};
 pub use units::{duration, parse_duration, parse_size, size};
 pub use watch::Watch;

@@ -5,13 +5,16 @@ use std::{
     path::PathBuf,
 };
 
+use crate::secret::said_without_secrets;
+
 /// `EX_CONFIG`: how a program ends whose configuration is refused.
 pub const EXIT_BAD_CONFIGURATION: u8 = 78;
 
 /// The most of a text that is shown: what a file holds may be long.
 const SHOWN: usize = 500;
 
-/// Shown as `file:line:column: key: what; expected ...`; parts that are not known are left out.
+/// Shown as `file:line:column: key: what; expected ...`; parts that are not known are left out, and what may be a
+/// secret is masked.
 /// It takes one line, whatever the file holds: what would break it, or act on a terminal, is escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -44,7 +47,9 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            write!(f, "{}:", file.display())?;
+            // It may be a value of another file, which a key was written into instead of its name.
+            printable(&said_without_secrets("", &file.to_string_lossy()), f)?;
+            f.write_char(':')?;
             if let Some((line, column)) = self.position {
                 write!(f, "{line}:{column}:")?;
             }
@@ -54,7 +59,7 @@ impl fmt::Display for Problem {
             printable(&self.key, f)?;
             f.write_str(": ")?;
         }
-        printable(&self.what, f)?;
+        printable(&said_without_secrets(&self.key, &self.what), f)?;
         if !self.expected.is_empty() {
             // Words of the program, not of the file: lists of keys are told to their end.
             write!(f, "; expected {}", self.expected)?;

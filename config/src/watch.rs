@@ -32,6 +32,12 @@ impl Watch {
         }
     }
 
+    /// The file is read now in any case: only what changes after this counts.
+    pub fn is_read(&mut self) {
+        self.seen = look(&self.path);
+        self.settling = None;
+    }
+
     /// Whether the file says something else than when this last said so: only once two looks in a row see the same,
     /// since whoever writes a file may be in the middle of it. Blocks for as long as reading takes.
     pub fn changed(&mut self) -> bool {
@@ -83,6 +89,20 @@ mod tests {
         fs::write(&path, "a = 2").unwrap();
         assert!(settles(&mut watch));
         assert!(!watch.changed() && !watch.changed());
+    }
+
+    #[test]
+    fn what_was_read_for_another_reason_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        fs::write(&path, "a = 1").unwrap();
+        let mut watch = Watch::new(&path);
+        fs::write(&path, "a = 2").unwrap();
+        assert!(!watch.changed());
+        watch.is_read();
+        assert!(!watch.changed() && !watch.changed());
+        fs::write(&path, "a = 3").unwrap();
+        assert!(settles(&mut watch));
     }
 
     #[test]

@@ -19,7 +19,6 @@ use crate::{
     dashboard,
     handle::{Handle, Limits},
     identity::Identities,
-    observe::metrics::Metrics,
     parts::{Chance, assemble},
     scaler::Scaler,
     server::{Entrance, STOP_AT_LEAST, STOP_WITHIN, Services, Serving, stream},
@@ -231,12 +230,6 @@ impl Coordinator {
         &self.handle
     }
 
-    /// What is counted of it.
-    #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        self.handle.metrics().clone()
-    }
-
     /// Where clients come in.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -303,14 +296,12 @@ impl Coordinator {
         in_force.replace(next);
         in_force.say_sources(sources);
         in_force.status().succeeded();
-        self.handle.metrics().config_reloaded(true);
         Ok(reloaded)
     }
 
     /// A configuration could not even be read; what is in force stays.
     pub fn reload_failed(&self) {
         self.handle.in_force().status().failed();
-        self.handle.metrics().config_reloaded(false);
     }
 
     /// Says where the values of its configuration came from, for those who ask what is in force.

@@ -31,8 +31,16 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDRESS", env = "TOOLWAVE_COORDINATOR_ADMIN_LISTEN")]
     admin_listen: Option<SocketAddr>,
     /// Listens beyond loopback without a check of who comes in: whoever reaches the port may run every tool.
-    #[arg(long, env = "TOOLWAVE_COORDINATOR_INSECURE_ALLOW_REMOTE")]
-    insecure_allow_remote: bool,
+    // Its variable says no too, over a file that says yes.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "TOOLWAVE_COORDINATOR_INSECURE_ALLOW_REMOTE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    insecure_allow_remote: Option<bool>,
     /// Attempts in flight at once over all workers [default: 100000].
     #[arg(long, value_name = "N", env = "TOOLWAVE_COORDINATOR_MAX_IN_FLIGHT")]
     max_in_flight: Option<usize>,
@@ -83,7 +91,10 @@ impl Flags {
     /// Those of the command line and the environment, with which of both each came from. Ends the program where they
     /// are wrong, or ask for help.
     pub(crate) fn read() -> (Self, ArgMatches) {
-        let matches = Self::command().get_matches();
+        // What variables say may be a secret.
+        let matches = Self::command()
+            .mut_args(|argument| argument.hide_env_values(true))
+            .get_matches();
         match Self::from_arg_matches(&matches) {
             Ok(flags) => (flags, matches),
             Err(error) => error.exit(),
@@ -123,7 +134,7 @@ impl Flags {
                 *place = value;
             }
         }
-        config.insecure_allow_remote |= self.insecure_allow_remote;
+        set(self.insecure_allow_remote, &mut config.insecure_allow_remote);
         set(self.listen, &mut config.listen);
         set(self.worker_listen.map(Some), &mut config.worker_listen);
         set(self.admin_listen.map(Some), &mut config.admin.listen);

@@ -377,6 +377,11 @@ impl Handle {
         self.ask(Request::ToolStatuses).await.unwrap_or_default()
     }
 
+    /// The same, with how many of the calls that wait for each would start if there were workers.
+    pub(crate) async fn tool_demand(&self) -> Vec<(Arc<str>, ToolStatus, f64)> {
+        self.ask(Request::ToolDemand).await.unwrap_or_default()
+    }
+
     /// The workers that are connected, or lost and still waited for; `None` when the coordinator has stopped.
     pub(crate) async fn workers(&self) -> Option<Vec<ListedWorker>> {
         self.ask(Request::ListWorkers).await

@@ -39,4 +39,3 @@ pub mod counted {
 
 pub use config::Config;
 pub use coordinator::{Coordinator, DrainReport, Failure, StartError};
-pub use observe::metrics::Metrics;

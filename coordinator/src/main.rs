@@ -2,6 +2,8 @@
 //! until a signal. A second signal ends it at once.
 
 mod flags;
+#[cfg(test)]
+mod reference;
 mod rereading;
 
 use std::process::ExitCode;

@@ -58,7 +58,12 @@ impl Rereading {
         };
         loop {
             tokio::select! {
-                heard = hangup.recv() => if heard.is_some() { return },
+                heard = hangup.recv() => if heard.is_some() {
+                    if let Some(watch) = &mut self.watch {
+                        watch.is_read();
+                    }
+                    return;
+                },
                 _ = ticks.tick() => {
                     // A small file of this host: as short as any look at a certificate.
                     if self.watch.as_mut().is_some_and(Watch::changed) {

@@ -10,6 +10,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use common::*;
 use page::{Scrape, get};
+use toolwave_config::Sources;
 use toolwave_coordinator::{
     Config, Coordinator,
     config::{ClientCertificate, Tls},
@@ -380,11 +381,9 @@ async fn a_draining_coordinator_is_alive_and_not_ready_and_says_why_until_its_en
 }
 
 #[tokio::test]
-async fn without_logs_or_configuration_of_its_own_a_coordinator_in_another_program_shows_neither() {
+async fn without_logs_of_its_own_a_coordinator_in_another_program_shows_none() {
     let coordinator = start(observed()).await;
-    for path in ["/log-level", "/config"] {
-        assert_eq!(get(port(&coordinator), path).await.0, 404, "{path}");
-    }
+    assert_eq!(get(port(&coordinator), "/log-level").await.0, 404);
 }
 
 #[tokio::test]
@@ -392,11 +391,12 @@ async fn a_reload_is_told_as_it_went() {
     let coordinator = start(observed()).await;
     let at = "toolwave_config_last_reload_success_timestamp_seconds";
     let before = Scrape::of(port(&coordinator)).await;
-    coordinator.metrics().config_reloaded(false);
+    coordinator.reload_failed();
     let scrape = Scrape::of(port(&coordinator)).await;
     assert_eq!(scrape.value("toolwave_config_last_reload_successful"), 0.0);
     assert_eq!(scrape.value(at), before.value(at));
-    coordinator.metrics().config_reloaded(true);
+    let reloaded = coordinator.reload(observed(), Sources::default()).await;
+    reloaded.expect("it is what it was");
     let scrape = Scrape::of(port(&coordinator)).await;
     assert_eq!(scrape.value("toolwave_config_last_reload_successful"), 1.0);
 }

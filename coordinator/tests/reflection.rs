@@ -38,6 +38,7 @@ async fn on_loopback_every_service_describes_itself() {
     assert_eq!(
         names,
         [
+            "externalscaler.ExternalScaler",
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
             "toolwave.v1.AdminService",

@@ -146,20 +146,12 @@ async fn a_wrong_configuration_changes_nothing_and_the_status_says_so_until_a_go
 }
 
 #[tokio::test]
-async fn the_configuration_in_force_says_where_its_values_came_from_and_keeps_secrets() {
-    const CANARY: &str = "canary-77aa";
-    let mut with_secret = config();
-    with_secret.traces.endpoint = Some(format!("https://user:{CANARY}@collector:4317"));
-    let coordinator = start(with_secret).await;
+async fn the_configuration_in_force_says_where_its_values_came_from() {
+    let coordinator = start(config()).await;
     let mut sources = Sources::default();
     sources.say("max_in_flight", Source::Environment);
     coordinator.say_sources(sources);
     let shown = coordinator.effective_configuration();
-    assert!(
-        shown.contains("endpoint = \"https://***@collector:4317\""),
-        "{shown}"
-    );
-    assert!(!shown.contains(CANARY), "{shown}");
     assert!(shown.contains("max_in_flight = 100000  # environment"), "{shown}");
 }
 

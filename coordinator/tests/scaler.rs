@@ -228,6 +228,23 @@ async fn a_limit_of_a_tool_caps_what_is_asked_for() {
 }
 
 #[tokio::test]
+async fn an_execution_asks_for_no_more_workers_than_its_own_limit_lets_it_use() {
+    let coordinator = start(config()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("t")])).await;
+    let mut keda = keda(&coordinator).await;
+    let request = v1::ExecuteParallelRequest {
+        calls: vec![call("t", "{}"); 100],
+        max_concurrency: Some(5),
+        ..Default::default()
+    };
+    let mut client = common::client(&coordinator).await;
+    let execution = tokio::spawn(async move { client.execute_parallel(request).await });
+    worker.dispatch().await;
+    assert_eq!(poll_until(&mut keda, &scaled(&[]), 5.0).await, (6.0, 5.0, true));
+    execution.abort();
+}
+
+#[tokio::test]
 async fn bad_metadata_is_refused_with_what_would_be_right() {
     let coordinator = start(config()).await;
     let mut keda = keda(&coordinator).await;

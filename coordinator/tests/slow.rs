@@ -139,7 +139,7 @@ async fn an_analysis_never_stands_in_the_way_of_results() {
     let mut registers = register("w", vec![tool("echo")]);
     registers.slots = 1;
     let mut worker = FakeWorker::join(&coordinator, registers).await;
-    let calls: Vec<v1::Call> = (0..300)
+    let calls: Vec<v1::Call> = (0..150)
         .map(|at| match at {
             0 => after("c0", &[]),
             _ => after(&format!("c{at}"), &[&format!("c{}", at - 1)]),
@@ -148,14 +148,14 @@ async fn an_analysis_never_stands_in_the_way_of_results() {
     let mut small = request(calls);
     small.max_response_bytes = Some(1024);
     let running = begin(&coordinator, small).await;
-    for _ in 0..100 {
+    for _ in 0..150 {
         let dispatch = worker.dispatch().await;
         worker.succeed(&dispatch, "1").await;
     }
     let found = analysis(running).await;
     assert!(
         found.critical_path.is_empty(),
-        "300 numbers are more than an eighth of 1,024 bytes"
+        "150 numbers are more than an eighth of 1,024 bytes"
     );
     assert!(time(found.lower_bound) > Duration::ZERO);
 }

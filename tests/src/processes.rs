@@ -21,7 +21,8 @@ use crate::{
 /// A folder of binaries that are built already; nothing is built then.
 const FOLDER_VARIABLE: &str = "TOOLWAVE_BINARIES";
 /// Those whose binaries are run.
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
+    "toolwave",
     "toolwave-coordinator",
     "toolwave-worker",
     "toolwave-example-own-tools",

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, routing::get};
 use tokio::sync::watch;
+use toolwave_config::ReloadStatus;
 use toolwave_telemetry::{
     admin::{AdminPort, Guard, log_level, probes},
     logs::LogControl,
@@ -12,8 +13,15 @@ use toolwave_telemetry::{
 
 use crate::{error::RunError, handle::Status, numbers::Numbers};
 
-/// Makes the text of `GET /config`.
-pub(crate) type SettingsText = Arc<dyn Fn() -> String + Send + Sync>;
+/// What operators see of the program that hosts a worker.
+#[derive(Clone, Default)]
+pub(crate) struct Host {
+    pub(crate) logs: Option<LogControl>,
+    /// Makes the text of `GET /config`.
+    pub(crate) settings: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// What came of reading its files again, by what each of them is.
+    pub(crate) reloads: Vec<(&'static str, Arc<ReloadStatus>)>,
+}
 
 pub(crate) async fn bind(address: SocketAddr) -> Result<AdminPort, RunError> {
     AdminPort::bind(address)
@@ -26,14 +34,18 @@ pub(crate) async fn serve(
     port: AdminPort,
     status: watch::Receiver<Status>,
     numbers: Arc<Numbers>,
-    logs: Option<LogControl>,
-    settings: Option<SettingsText>,
+    host: Host,
 ) {
+    let Host {
+        logs,
+        settings,
+        reloads,
+    } = host;
     let scraped = status.clone();
     let mut routes = probes(
         move || failing(*status.borrow()),
         move || {
-            let page = numbers.page(*scraped.borrow());
+            let page = numbers.page(*scraped.borrow(), &reloads);
             async move { page }
         },
     );

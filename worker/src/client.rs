@@ -146,7 +146,7 @@ fn check(registered: &Registered) -> Result<(), SessionError> {
     let versions = toolwave_proto::PROTOCOL;
     if !versions.contains(&registered.protocol) {
         return Err(SessionError::Protocol(format!(
-            "it speaks version {}; expected {} to {}",
+            "it answers with protocol version {}, and this worker offered {} to {}; expected one of those",
             registered.protocol,
             versions.start(),
             versions.end()

@@ -3,11 +3,15 @@
 //!
 //! It only says what is wrong with what it was told; tools and the worker are made elsewhere.
 
+// Said, since a fuzz target takes this file by its path.
+#[path = "config/origin.rs"]
+mod origin;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, parser::ValueSource};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 use serde::{Deserialize, Deserializer, Serialize};
-use toolwave_config::{File, MAX_THREADS, Problem, Source, Sources, parse_duration, parse_size};
+use toolwave_config::{File, MAX_THREADS, Problem, parse_duration, parse_size};
 use toolwave_telemetry::{
     logs::{BadFilter, EXPECTED, Logs},
     traces::Settings,
@@ -17,6 +21,8 @@ use toolwave_worker::{
     tools::{Allow, Builtin},
     worker::{DEFAULT_COORDINATOR, DEFAULT_DRAIN_TIMEOUT, DEFAULT_MAX_PAYLOAD, DEFAULT_SLOTS},
 };
+
+pub(crate) use self::origin::Origin;
 
 const MAX_SLOTS: u32 = 100_000;
 const MAX_DRAIN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -261,9 +267,9 @@ impl Traces {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
-    /// How log lines look.
+    /// How lines look: for people, or a JSON object a line.
     pub(crate) format: LogFormat,
-    /// Which there are: a level, or directives such as `info,toolwave_worker=debug`.
+    /// Which lines there are: a level, or directives such as `info,toolwave_worker=debug`.
     pub(crate) level: String,
 }
 
@@ -304,27 +310,6 @@ const RELOADABLE: [&str; 1] = ["log.level"];
 /// Whether a dotted key takes effect while the worker runs.
 pub(crate) fn is_reloadable(key: &str) -> bool {
     RELOADABLE.contains(&key)
-}
-
-/// Where a setting came from, to say so of one that is wrong.
-pub(crate) struct Origin {
-    file: Option<File>,
-    flags: Vec<&'static str>,
-}
-
-impl Origin {
-    /// A problem of the setting `key`, with the place where it was last said.
-    pub(crate) fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
-        let flag = self
-            .flags
-            .iter()
-            .find(|flag| flag.trim_start_matches('-').replace('-', "_") == key.replace('.', "_"));
-        match (flag, &self.file) {
-            (Some(flag), _) => Problem::new(*flag, what, expected),
-            (None, Some(file)) => file.problem(key, what, expected),
-            (None, None) => Problem::new(key, what, expected),
-        }
-    }
 }
 
 impl Config {
@@ -439,30 +424,14 @@ impl Arguments {
     /// Those of the command line and the environment, with which of both each came from. Ends the program where they
     /// are wrong, or ask for help.
     pub(crate) fn read() -> (Self, ArgMatches) {
-        let matches = Self::command().get_matches();
+        // What variables say may be a secret.
+        let matches = Self::command()
+            .mut_args(|argument| argument.hide_env_values(true))
+            .get_matches();
         match Self::from_arg_matches(&matches) {
             Ok(arguments) => (arguments, matches),
             Err(error) => error.exit(),
         }
-    }
-}
-
-impl Origin {
-    /// The same of every setting, for those who ask what is in force.
-    pub(crate) fn sources(&self, matches: &ArgMatches) -> Sources {
-        let mut sources = Sources::new(self.file.clone());
-        for id in matches.ids() {
-            let key = match id.as_str() {
-                "allow" => "builtin",
-                id => id,
-            };
-            match matches.value_source(id.as_str()) {
-                Some(ValueSource::CommandLine) => sources.say(key, Source::Flag),
-                Some(ValueSource::EnvVariable) => sources.say(key, Source::Environment),
-                _ => {}
-            }
-        }
-        sources
     }
 }
 

@@ -51,7 +51,10 @@ pub(crate) async fn host(
             return Ok(());
         }
     };
-    let worker = worker.tools(builtin.iter().cloned()).tools(mounts.tools());
+    let worker = worker
+        .reload_status("tools", mounts.reload_status().clone())
+        .tools(builtin.iter().cloned())
+        .tools(mounts.tools());
     let worker = worker.build().map_err(Failure::Build)?;
     let handle = worker.handle();
     // by itself: the session goes on while servers are started
@@ -112,6 +115,7 @@ fn interrupted() -> io::Result<impl Future<Output = i32>> {
 fn offer(handle: &WorkerHandle, builtin: &[SharedTool], mounts: &Mounts) {
     let all = builtin.iter().cloned().chain(mounts.tools());
     if let Err(error) = handle.replace_tools(all) {
+        mounts.reload_status().failed();
         tracing::error!(%error, "the changed tools cannot be hosted; those before stay");
     }
 }

@@ -30,6 +30,7 @@ pub mod worker;
 
 pub use error::{BuildError, RunError};
 pub use handle::WorkerHandle;
+pub use toolwave_config::ReloadStatus;
 pub use toolwave_link::{Resolver, Tls, TlsPart, TlsProblem};
 pub use toolwave_telemetry::{logs::LogControl, traces::Tracer};
 pub use toolwave_tool::{

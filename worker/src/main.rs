@@ -21,6 +21,8 @@ use crate::{
 
 mod config;
 mod hosting;
+#[cfg(test)]
+mod reference;
 mod rereading;
 mod signals;
 
@@ -92,7 +94,10 @@ fn main() -> ExitCode {
         ..
     } = prepared;
     let shown = in_force.clone();
-    let worker = worker.logs(logs.clone()).settings_text(move || shown.shown());
+    let worker = worker
+        .logs(logs.clone())
+        .reload_status("config", in_force.status().clone())
+        .settings_text(move || shown.shown());
     let hosted = traced(worker, builtin, file, traces);
     let rereading = Rereading::new(arguments, matches, in_force, watch, logs);
     // on the runtime's own threads: a worker whose tools block all of them falls silent, and is seen to

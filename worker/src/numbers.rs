@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use toolwave_config::ReloadStatus;
 use toolwave_telemetry::metrics::{
     Counter, Gauge, Histogram, Kind, Page, SECONDS, write_process, write_runtime,
 };
@@ -66,7 +67,7 @@ impl Numbers {
     }
 
     /// What a scraper reads now.
-    pub(crate) fn page(&self, status: Status) -> String {
+    pub(crate) fn page(&self, status: Status, reloads: &[(&'static str, Arc<ReloadStatus>)]) -> String {
         let mut page = Page::default();
         page.family(
             "toolwave_build_info",
@@ -111,6 +112,7 @@ impl Numbers {
             self.refused.value(),
         );
         self.tools(&mut page);
+        write_reloads(&mut page, reloads);
         write_runtime(&mut page);
         write_process(&mut page);
         page.into_text()
@@ -138,6 +140,29 @@ impl Numbers {
         for (name, numbers) in &all {
             family.histogram(&[("tool", name)], &numbers.duration);
         }
+    }
+}
+
+/// Of a program without files there is nothing to say.
+fn write_reloads(page: &mut Page, reloads: &[(&'static str, Arc<ReloadStatus>)]) {
+    if reloads.is_empty() {
+        return;
+    }
+    let mut family = page.family(
+        "toolwave_config_last_reload_successful",
+        Kind::Gauge,
+        "1 unless the file was read again last with errors; then what it said before is in force.",
+    );
+    for (file, status) in reloads {
+        family.sample(&[("file", file)], status.is_successful());
+    }
+    let mut family = page.family(
+        "toolwave_config_last_reload_success_timestamp_seconds",
+        Kind::Gauge,
+        "When what is in force of the file was read, in seconds since 1970.",
+    );
+    for (file, status) in reloads {
+        family.sample(&[("file", file)], status.succeeded_at());
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct InForce(Arc<Shared>);
 
 struct Shared {
     settings: RwLock<(Config, Sources)>,
-    status: ReloadStatus,
+    status: Arc<ReloadStatus>,
 }
 
 /// Reads again.
@@ -45,7 +45,7 @@ impl InForce {
     pub(crate) fn new(config: Config, sources: Sources) -> Self {
         Self(Arc::new(Shared {
             settings: RwLock::new((config, sources)),
-            status: ReloadStatus::default(),
+            status: Arc::default(),
         }))
     }
 
@@ -57,7 +57,7 @@ impl InForce {
     }
 
     /// What came of the last time that they were read.
-    pub(crate) fn status(&self) -> &ReloadStatus {
+    pub(crate) fn status(&self) -> &Arc<ReloadStatus> {
         &self.0.status
     }
 }
@@ -91,7 +91,12 @@ impl Rereading {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = hangup.heard() => self.read(),
+                () = hangup.heard() => {
+                    if let Some(watch) = &mut self.watch {
+                        watch.is_read();
+                    }
+                    self.read();
+                }
                 _ = ticks.tick() => if self.watch.as_mut().is_some_and(Watch::changed) {
                     self.read();
                 }

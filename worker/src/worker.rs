@@ -14,12 +14,13 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{self, Channel, Endpoint};
+use toolwave_config::ReloadStatus;
 use toolwave_link::{Link, Resolver, Tls};
 use toolwave_telemetry::{logs::LogControl, traces::Tracer};
 use toolwave_tool::{SharedTool, Tool, is_name};
 
 use crate::{
-    admin::{self, SettingsText},
+    admin::{self, Host},
     client,
     coordinators::{Coordinators, Told},
     error::{BuildError, RunError},
@@ -65,8 +66,7 @@ pub struct WorkerBuilder {
     tools: Vec<SharedTool>,
     health: Option<SocketAddr>,
     admin: Option<SocketAddr>,
-    logs: Option<LogControl>,
-    settings_text: Option<SettingsText>,
+    host: Host,
     max_result_bytes: u64,
 }
 
@@ -78,8 +78,7 @@ pub struct Worker {
     offer: Arc<Offer>,
     health: Option<SocketAddr>,
     admin: Option<SocketAddr>,
-    logs: Option<LogControl>,
-    settings_text: Option<SettingsText>,
+    host: Host,
     status: watch::Sender<Status>,
     drain: CancellationToken,
 }
@@ -103,8 +102,7 @@ impl Worker {
             tools: Vec::new(),
             health: None,
             admin: None,
-            logs: None,
-            settings_text: None,
+            host: Host::default(),
             max_result_bytes: DEFAULT_MAX_PAYLOAD,
         }
     }
@@ -155,8 +153,7 @@ impl Worker {
                 port,
                 self.status.subscribe(),
                 numbers.clone(),
-                self.logs,
-                self.settings_text,
+                self.host,
             ));
         }
         let drain = self.drain.clone();
@@ -286,13 +283,19 @@ impl WorkerBuilder {
 
     /// The logs of this program: whoever reaches the admin port from this host can change what is logged.
     pub fn logs(mut self, logs: LogControl) -> Self {
-        self.logs = Some(logs);
+        self.host.logs = Some(logs);
         self
     }
 
     /// What `GET /config` of the admin port answers, to whoever reaches it from this host: without secrets.
     pub fn settings_text(mut self, text: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        self.settings_text = Some(Arc::new(text));
+        self.host.settings = Some(Arc::new(text));
+        self
+    }
+
+    /// On the page of metrics: what came of reading again one of the program's files, which is called `file` there.
+    pub fn reload_status(mut self, file: &'static str, status: Arc<ReloadStatus>) -> Self {
+        self.host.reloads.push((file, status));
         self
     }
 
@@ -334,8 +337,7 @@ impl WorkerBuilder {
             tools,
             health,
             admin,
-            logs,
-            settings_text,
+            host,
             max_result_bytes,
         } = self;
         if !is_name(&settings.name) {
@@ -363,8 +365,7 @@ impl WorkerBuilder {
             offer: Arc::new(offer),
             health,
             admin,
-            logs,
-            settings_text,
+            host,
             status: watch::Sender::default(),
             drain: CancellationToken::new(),
         })

@@ -6,6 +6,7 @@ mod coordinator;
 mod large;
 mod latency;
 mod load;
+mod observed;
 pub(crate) mod overload;
 mod queued;
 mod scheduler;
@@ -37,6 +38,7 @@ pub(crate) const NAMES: &[&str] = &[
     "overload",
     "queued-memory",
     "beside",
+    "observed",
 ];
 
 /// Runs one of [`NAMES`].
@@ -63,6 +65,7 @@ pub(crate) async fn run(name: &str, bench: &mut Bench) -> anyhow::Result<()> {
         "overload" => overload::run(bench).await,
         "queued-memory" => queued::run(bench).await,
         "beside" => beside::run(bench).await,
+        "observed" => observed::run(bench).await,
         unknown => anyhow::bail!("no scenario {unknown}; expected one of {}", NAMES.join(", ")),
     }
 }

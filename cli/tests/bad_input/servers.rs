@@ -80,10 +80,10 @@ impl Servers {
             });
         }
         let web = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".as_slice();
-        for (kind, answer) in [("http1", web), ("closes", b"")] {
-            let listener = listen(kind, &mut addresses).await;
-            tasks.spawn(answer_and_close(listener, answer));
-        }
+        let listener = listen("http1", &mut addresses).await;
+        tasks.spawn(answer_and_close(listener, web));
+        let listener = listen("closes", &mut addresses).await;
+        tasks.spawn(close_on_request(listener));
         Self {
             addresses,
             client,
@@ -141,6 +141,30 @@ async fn answer_and_close(listener: TcpListener, answer: &'static [u8]) {
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(answer).await;
         let _ = stream.shutdown().await;
+    }
+}
+
+/// Closes each connection when a request has come: one that is closed before may as well have taken none.
+async fn close_on_request(listener: TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = read_headers(&mut stream).await;
+        let _ = stream.shutdown().await;
+    }
+}
+
+/// Reads HTTP/2 as far as its first frame of headers.
+async fn read_headers(stream: &mut TcpStream) -> std::io::Result<()> {
+    const PREFACE: usize = 24;
+    const HEADERS: u8 = 1;
+    stream.read_exact(&mut [0; PREFACE]).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; length as usize]).await?;
+        if head[3] == HEADERS {
+            return Ok(());
+        }
     }
 }
 

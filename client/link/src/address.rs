@@ -61,6 +61,12 @@ impl Address {
             .map_err(|error| wrong(format!("{error}; expected {scheme}://HOST:PORT")))?;
         match uri.path_and_query().map(|path| path.as_str()) {
             None | Some("/") => {}
+            // It may hold a credential.
+            Some(_) if uri.query().is_some() => {
+                return Err(wrong(format!(
+                    "what follows `?` is too much; expected {scheme}://HOST:PORT"
+                )));
+            }
             Some(path) => {
                 return Err(wrong(format!(
                     "`{path}` is too much; expected {scheme}://HOST:PORT"
@@ -144,8 +150,8 @@ impl Address {
 /// The text with the part before `@` masked, and whether there was one.
 fn without_password(text: &str) -> (String, bool) {
     let start = text.find("://").map_or(0, |at| at + 3);
-    let end = text[start..].find('/').map_or(text.len(), |at| start + at);
-    match text[start..end].rfind('@') {
+    // No path belongs here, and a password may hold what one begins with.
+    match text[start..].rfind('@') {
         Some(at) => (format!("{}***{}", &text[..start], &text[start + at..]), true),
         None => (text.to_owned(), false),
     }

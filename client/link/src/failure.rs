@@ -102,6 +102,12 @@ impl LinkFailure {
         matches!(self, Self::Connect(_) | Self::Timeout(_))
     }
 
+    /// It was noticed on a connection that stood, so that a request may have been on its way already.
+    #[must_use]
+    pub fn is_after_connect(&self) -> bool {
+        self.is_refusal() || matches!(self, Self::TlsServer | Self::Http1 | Self::Tls(_))
+    }
+
     /// Of a handshake.
     pub(crate) fn of_handshake(error: &io::Error) -> Self {
         match rustls_error(error) {

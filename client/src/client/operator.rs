@@ -5,6 +5,9 @@ use toolwave_proto::v1;
 use super::Client;
 use crate::ClientError;
 
+/// The first version whose coordinators answer questions on executions and on the cluster.
+const SINCE: &str = "0.1.0";
+
 impl Client {
     /// Executions that run and those that ended of late, of all tenants, the newest first; the rest of them are on
     /// the next page, which starts `before` the last one.
@@ -17,7 +20,9 @@ impl Client {
     ) -> Result<v1::ListExecutionsResponse, ClientError> {
         let way = self.pool.way().await?;
         let answer = way.admin.clone().list_executions(request).await;
-        Ok(answer.map_err(|status| way.error(status))?.into_inner())
+        Ok(answer
+            .map_err(|status| way.error(status).since("ListExecutions", SINCE))?
+            .into_inner())
     }
 
     /// One execution, with each of its calls and attempts as far as they have come.
@@ -33,7 +38,9 @@ impl Client {
         };
         let way = self.pool.way().await?;
         let answer = way.admin.clone().get_execution(request).await;
-        Ok(answer.map_err(|status| way.error(status))?.into_inner())
+        Ok(answer
+            .map_err(|status| way.error(status).since("GetExecution", SINCE))?
+            .into_inner())
     }
 
     /// Cancels an execution of any tenant; [`Client::cancel_execution`] cancels one's own.
@@ -49,7 +56,9 @@ impl Client {
         };
         let way = self.pool.way().await?;
         let answer = way.admin.clone().cancel_execution(request).await;
-        Ok(answer.map_err(|status| way.error(status))?.into_inner())
+        Ok(answer
+            .map_err(|status| way.error(status).since("AdminService.CancelExecution", SINCE))?
+            .into_inner())
     }
 
     /// The coordinator as a whole: what runs, what waits, and for which limit.
@@ -59,6 +68,8 @@ impl Client {
     pub async fn cluster(&self) -> Result<v1::GetClusterResponse, ClientError> {
         let way = self.pool.way().await?;
         let answer = way.admin.clone().get_cluster(v1::GetClusterRequest {}).await;
-        Ok(answer.map_err(|status| way.error(status))?.into_inner())
+        Ok(answer
+            .map_err(|status| way.error(status).since("GetCluster", SINCE))?
+            .into_inner())
     }
 }

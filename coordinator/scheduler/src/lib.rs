@@ -27,6 +27,7 @@ mod action;
 mod attempt;
 mod cluster;
 mod config;
+mod demand;
 mod event;
 mod execution;
 mod fleet;

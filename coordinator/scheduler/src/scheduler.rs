@@ -31,6 +31,10 @@ impl Scheduler {
         &self.cluster
     }
 
+    pub(crate) fn executions(&self) -> &Executions {
+        &self.executions
+    }
+
     /// Applies one input at `now` and appends what the driver must do. `now` never goes back.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
         let Self { cluster, executions } = self;

@@ -222,6 +222,13 @@ impl Tenants {
         }
     }
 
+    /// Attempts that may be in flight beside those that are; `None`: any number.
+    pub(crate) fn places(&self, key: TenantKey) -> Option<usize> {
+        let tenant = self.tenants.get(&key)?;
+        let limit = tenant.limits.max_in_flight? as usize;
+        Some(limit.saturating_sub(tenant.in_flight))
+    }
+
     /// No tenant has a `max_in_flight`, as in most coordinators.
     pub(crate) fn limit_none(&self) -> bool {
         self.limited == 0

@@ -137,6 +137,14 @@ impl Rotating {
     }
 }
 
+impl Drop for Rotating {
+    /// A child process that was forked and is not another program yet has the file too, and with it the lock.
+    fn drop(&mut self) {
+        // It is no file, or gone.
+        let _ = self.file.unlock();
+    }
+}
+
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new()
         .read(true)
@@ -205,4 +213,20 @@ fn renamed(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_closed_opens_again_while_a_forked_child_still_has_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("audit.jsonl");
+        let rotating = Rotating::open(&path, 1000, 1).expect("it opens");
+        let of_the_child = rotating.file.try_clone().expect("as a fork does");
+        drop(rotating);
+        assert!(Rotating::open(&path, 1000, 1).is_ok());
+        drop(of_the_child);
+    }
 }

@@ -9,9 +9,9 @@ use super::Wrong;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// A level, or directives of tracing's filter.
+    /// Which lines there are: a level, or directives such as `info,toolwave_coordinator=debug`.
     pub level: String,
-    /// For people or for programs.
+    /// How they look: for people, or a JSON object a line.
     pub format: LogFormat,
 }
 

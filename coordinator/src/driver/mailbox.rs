@@ -150,6 +150,8 @@ pub(crate) enum Request {
     },
     ClusterState(oneshot::Sender<ClusterState>),
     ToolStatuses(oneshot::Sender<Vec<(Arc<str>, ToolStatus)>>),
+    /// How busy each tool is, and how many of the calls that wait for it would start if there were workers.
+    ToolDemand(oneshot::Sender<Vec<(Arc<str>, ToolStatus, f64)>>),
     ListWorkers(oneshot::Sender<Vec<ListedWorker>>),
     Load(oneshot::Sender<Load>),
     DrainWorker {

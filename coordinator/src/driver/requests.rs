@@ -42,6 +42,16 @@ impl Driver {
                 let named = statuses.filter_map(|status| Some((catalogue.name(status.tool)?, status)));
                 answer(reply, named.collect());
             }
+            Request::ToolDemand(reply) => {
+                let catalogue = self.declarations.current();
+                let startable = self.scheduler.startable();
+                let statuses = self.scheduler.tools().into_iter();
+                let named = statuses.filter_map(|status| {
+                    let startable = startable.get(&status.tool).copied().unwrap_or(0.0);
+                    Some((catalogue.name(status.tool)?, status, startable))
+                });
+                answer(reply, named.collect());
+            }
             Request::ListWorkers(reply) => answer(reply, self.list_workers()),
             Request::Load(reply) => answer(reply, self.load()),
             Request::DrainWorker {

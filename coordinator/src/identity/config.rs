@@ -30,7 +30,7 @@ pub struct Auth {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Jwt {
-    /// The keys of issuers.
+    /// The keys of issuers, at least one.
     pub keys: Vec<JwtKey>,
     /// What `aud` must hold.
     pub audience: String,

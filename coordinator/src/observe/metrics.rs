@@ -20,7 +20,7 @@ type Expiry = Box<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// What is counted of a coordinator. Cheap to clone; all clones count the same.
 #[derive(Clone)]
-pub struct Metrics(Arc<Shared>);
+pub(crate) struct Metrics(Arc<Shared>);
 
 struct Shared {
     numbers: Arc<Numbers>,
@@ -40,11 +40,6 @@ impl Metrics {
             certificates: Mutex::default(),
             last: Mutex::default(),
         }))
-    }
-
-    /// The configuration was read again: it is in force now, or it was wrong and nothing has changed.
-    pub fn config_reloaded(&self, succeeded: bool) {
-        self.0.numbers.reloaded(succeeded);
     }
 
     pub(crate) fn numbers(&self) -> &Arc<Numbers> {
@@ -95,6 +90,7 @@ impl Metrics {
             load: &load,
             driver_answered: answered,
             limits: handle.whole_limits(),
+            reload: handle.in_force().status(),
             payload_bytes: handle.payload_bytes(),
             certificates: certificates.collect(),
         })

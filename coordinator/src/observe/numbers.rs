@@ -1,10 +1,7 @@
 //! What is counted of one coordinator, and for whom. The driver alone adds to most of it, without a step that is
 //! shared with anybody; scrapes only read.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use toolwave_scheduler::{Cause, Outcome};
 use toolwave_telemetry::metrics::{COUNTS, Counter, Gauge, Histogram, SECONDS};
@@ -68,9 +65,6 @@ pub(crate) struct Numbers {
     pub(crate) disconnects: [Counter; DISCONNECTS.len()],
     pub(crate) draining: Gauge,
     pub(crate) serving: Gauge,
-    pub(crate) reload_succeeded: Gauge,
-    /// In seconds since 1970.
-    pub(crate) reloaded_at: Gauge,
     pub(crate) grpc: GrpcNumbers,
     /// Those that no tool has of its own come first.
     tools: Mutex<Vec<Arc<ToolNumbers>>>,
@@ -105,7 +99,7 @@ pub(crate) enum Ending {
 
 impl Numbers {
     pub(crate) fn new() -> Self {
-        let numbers = Self {
+        Self {
             accepted: Counter::default(),
             completed: Default::default(),
             refused: Default::default(),
@@ -117,22 +111,8 @@ impl Numbers {
             disconnects: Default::default(),
             draining: Gauge::default(),
             serving: Gauge::default(),
-            reload_succeeded: Gauge::default(),
-            reloaded_at: Gauge::default(),
             grpc: GrpcNumbers::new(),
             tools: Mutex::new(vec![Arc::new(ToolNumbers::new(OTHER_TOOLS.into()))]),
-        };
-        // The configuration that it started with was good.
-        numbers.reloaded(true);
-        numbers
-    }
-
-    /// The configuration was read again.
-    pub(crate) fn reloaded(&self, succeeded: bool) {
-        self.reload_succeeded.set(succeeded.into());
-        if succeeded {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            self.reloaded_at.set(now.map_or(0, |now| now.as_secs() as i64));
         }
     }
 

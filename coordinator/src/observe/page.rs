@@ -6,7 +6,7 @@ use toolwave_telemetry::metrics::{
     Page, write_process, write_runtime,
 };
 
-use crate::handle::WholeLimits;
+use crate::{config::ReloadStatus, handle::WholeLimits};
 
 use super::{
     load::Load,
@@ -19,6 +19,7 @@ pub(super) struct Facts<'a> {
     pub(super) load: &'a Load,
     pub(super) driver_answered: bool,
     pub(super) limits: WholeLimits,
+    pub(super) reload: &'a ReloadStatus,
     pub(super) payload_bytes: u64,
     pub(super) certificates: Vec<(&'static str, u64)>,
 }
@@ -314,13 +315,13 @@ fn state(page: &mut Page, facts: &Facts<'_>) {
         "toolwave_config_last_reload_successful",
         Gauge,
         "1 unless the configuration was read again last with errors; then the one before is in force.",
-        numbers.reload_succeeded.value(),
+        u64::from(facts.reload.is_successful()),
     );
     page.single(
         "toolwave_config_last_reload_success_timestamp_seconds",
         Gauge,
         "When the configuration in force was read, in seconds since 1970.",
-        numbers.reloaded_at.value(),
+        facts.reload.succeeded_at(),
     );
     let mut family = page.family(
         "toolwave_tls_certificate_not_after_timestamp_seconds",

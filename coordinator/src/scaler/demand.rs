@@ -4,8 +4,8 @@
 /// A tool, as far as it concerns one pool.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ToolLoad {
-    /// Ready calls.
-    pub(super) queued: u32,
+    /// Calls that wait, less those that a limit of their execution or tenant keeps from starting.
+    pub(super) waiting: f64,
     /// Attempts in flight, wherever.
     pub(super) in_flight: u32,
     /// At once over all workers; 0: no limit.
@@ -54,7 +54,7 @@ pub(super) fn outstanding(measure: &Measure, tools: impl IntoIterator<Item = Too
     let limited = |limit: f64| limit * measure.target / slots;
     let (mut all, mut unknown, mut narrowest) = (0.0, 0.0, 0.0_f64);
     for tool in tools {
-        let mut calls = f64::from(tool.queued) + f64::from(tool.in_flight);
+        let mut calls = tool.waiting + f64::from(tool.in_flight);
         if tool.max_concurrency > 0 {
             calls = calls.min(limited(tool.max_concurrency.into()));
         }

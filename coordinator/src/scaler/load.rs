@@ -39,7 +39,8 @@ pub(super) struct Look {
     /// Changes that it has seen.
     pub(super) count: u64,
     workers: Vec<ListedWorker>,
-    tools: Vec<(Arc<str>, ToolStatus)>,
+    /// Each with how many of the calls that wait for it would start if there were workers.
+    tools: Vec<(Arc<str>, ToolStatus, f64)>,
     catalogue: Arc<Catalogue>,
 }
 
@@ -62,7 +63,7 @@ impl Looks {
             return Some(look.clone());
         }
         let count = handle.activity().count();
-        let tools = handle.tool_statuses().await;
+        let tools = handle.tool_demand().await;
         let workers = handle.workers().await?;
         self.remember(&workers);
         let look = Arc::new(Look {
@@ -107,11 +108,11 @@ impl Looks {
         };
         let (all_slots, pool_slots) = (hosting(serving()), hosting(mine.iter().copied()));
         let hosted = self.hosted.lock().unwrap_or_else(PoisonError::into_inner);
-        let tools = look.tools.iter().map(|(name, status)| {
+        let tools = look.tools.iter().map(|(name, status, startable)| {
             let declared = look.catalogue.tool(name);
             let limit = |of: fn(&toolwave_proto::v1::Tool) -> u32| declared.map_or(0, |tool| of(&tool.proto));
             ToolLoad {
-                queued: status.queued + status.undeclared,
+                waiting: *startable,
                 in_flight: status.in_flight,
                 max_concurrency: limit(|tool| tool.max_concurrency),
                 max_per_worker: limit(|tool| tool.max_concurrency_per_worker),

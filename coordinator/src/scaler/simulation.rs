@@ -139,7 +139,7 @@ impl Pool {
         let workers = self.ready(now);
         let slots = u64::from(workers * SLOTS);
         let tool = ToolLoad {
-            queued: self.queued,
+            waiting: self.queued.into(),
             in_flight: self.running.len() as u32,
             max_concurrency: self.limit,
             slots,
@@ -302,7 +302,7 @@ fn a_pool_at_zero_is_woken_and_goes_back_to_zero() {
 #[test]
 fn a_call_that_nobody_can_run_wakes_an_empty_pool_and_scales_no_other() {
     let unroutable = |of_pool| ToolLoad {
-        queued: 5_000,
+        waiting: 5_000.0,
         of_pool,
         ..ToolLoad::default()
     };
@@ -325,7 +325,7 @@ fn a_call_that_nobody_can_run_wakes_an_empty_pool_and_scales_no_other() {
 #[test]
 fn pools_that_share_a_tool_share_its_calls_by_their_slots() {
     let tool = ToolLoad {
-        queued: 90,
+        waiting: 90.0,
         in_flight: 30,
         slots: 48,
         pool_slots: 16,
@@ -337,7 +337,7 @@ fn pools_that_share_a_tool_share_its_calls_by_their_slots() {
 #[test]
 fn a_tool_of_which_a_worker_takes_few_asks_for_more_workers() {
     let tool = ToolLoad {
-        queued: 40,
+        waiting: 40.0,
         max_per_worker: 2,
         slots: 16,
         pool_slots: 16,
@@ -353,7 +353,7 @@ fn a_tool_of_which_a_worker_takes_few_asks_for_more_workers() {
 #[test]
 fn the_coordinators_own_limit_caps_every_pool() {
     let tool = ToolLoad {
-        queued: 10_000,
+        waiting: 10_000.0,
         slots: 16,
         pool_slots: 16,
         ..ToolLoad::default()

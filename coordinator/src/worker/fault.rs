@@ -22,7 +22,8 @@ pub(crate) enum SessionFault {
     RegisteredTwice,
     #[error(
         "no protocol version in common: the worker speaks {worker_min} to {worker_max}, \
-         this coordinator {min} to {max}"
+         this coordinator {min} to {max}; {}",
+        which_to_upgrade((*worker_min, *worker_max), (*min, *max))
     )]
     UnsupportedProtocol {
         worker_min: u32,
@@ -66,6 +67,17 @@ pub(crate) enum SessionFault {
     NotReading,
     #[error("the coordinator is going away")]
     CoordinatorGone,
+}
+
+/// Which side lacks versions that the other one has.
+fn which_to_upgrade(worker: (u32, u32), here: (u32, u32)) -> &'static str {
+    if worker.0 > worker.1 {
+        "expected register.min_protocol to be at most register.max_protocol"
+    } else if worker.1 < here.0 {
+        "upgrade the worker"
+    } else {
+        "upgrade this coordinator, or give the worker back its former version"
+    }
 }
 
 // === impl SessionFault ===

@@ -25,7 +25,7 @@ async fn a_stream_ends_when_its_token_is_withdrawn() {
 async fn viewers_are_bounded_and_a_place_comes_free_when_one_goes() {
     let coordinator = start(with_dashboard()).await;
     let mut viewers = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..32 {
         let mut viewer = open(&coordinator, "GET", "/api/live", &[("host", "localhost")], "").await;
         until(&mut viewer, "event: picture").await;
         viewers.push(viewer);

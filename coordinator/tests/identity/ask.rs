@@ -116,7 +116,7 @@ fn in_full(status: &Status) -> String {
     )
 }
 
-/// How it ends; `None`: well.
+/// How it ends; `None`: well, or it goes on: a service has said something, and some say things for ever.
 async fn send(
     channel: &Channel,
     method: &'static str,
@@ -141,13 +141,7 @@ async fn send(
         Ok(response) => response.into_inner(),
         Err(status) => return Some(status),
     };
-    loop {
-        match messages.message().await {
-            Ok(Some(())) => {}
-            Ok(None) => return None,
-            Err(status) => return Some(status),
-        }
-    }
+    messages.message().await.err()
 }
 
 /// A connection with TLS, and a certificate or none.

@@ -1702,6 +1702,8 @@ pub struct Draining {
     #[prost(string, tag = "1")]
     pub reason: ::prost::alloc::string::String,
 }
+/// The worker leaves on purpose, and has reported the end of each attempt that it had read of. A dispatch that it has said
+/// nothing of was never read: it goes to another worker, and counts as no attempt.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Goodbye {
     #[prost(string, tag = "1")]

@@ -87,6 +87,13 @@ async def test_references_and_dependencies_reach_the_coordinator(client: AsyncCl
     assert results[0]["attempts"][0]["worker"] == "py" and results[0]["execution_time"] >= 0
     assert execution.summary.outcomes == {"SUCCEEDED": 2, "FAILED": 1, "SKIPPED": 1}
     assert execution.summary.calls == 4 and execution.summary.waves == 4
+    [attempt] = results[0]["attempts"]
+    assert attempt["dispatched_at"] is not None and attempt["ended_at"] is not None
+    assert attempt["dispatched_at"] <= attempt["ended_at"]
+    analysis = execution.summary.analysis
+    assert analysis is not None and analysis.critical_path == [0, 1, 2]
+    assert 1 <= analysis.peak_in_flight <= 4 and analysis.retries == 0
+    assert analysis.critical_path_execution <= execution.summary.duration
 
 
 async def test_options_of_calls_and_executions_are_sent(client: AsyncClient) -> None:

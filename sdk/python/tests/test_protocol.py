@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc.aio
+import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from toolwave import Worker, tool
+from toolwave import Context, Worker, tool
 from toolwave._proto import worker_pb2 as pb
 
 PATIENCE = 30
@@ -52,7 +53,10 @@ class ScriptedSession:
         return await asyncio.wait_for(read(), PATIENCE)
 
     async def say(self, **fields: Any) -> None:
-        await self._context.write(pb.OpenSessionResponse(**fields))
+        await self.write(pb.OpenSessionResponse(**fields))
+
+    async def write(self, frame: pb.OpenSessionResponse) -> None:
+        await self._context.write(frame)
 
     async def accept(self, coordinator_id: str = "one", **fields: Any) -> pb.Register:
         frame = await self.hear(lambda frame: frame.HasField("register"))
@@ -128,6 +132,37 @@ async def test_the_worker_says_what_it_is_and_lists_nothing_at_first() -> None:
     assert [each.name for each in register.tools] == ["count"] and register.instance_id
     assert register.coordinator_id == "" and not register.in_flight and not register.draining
     assert (register.min_protocol, register.max_protocol) == (1, 1)
+
+
+async def test_the_worker_takes_no_version_that_it_did_not_offer_and_comes_in_with_one_that_it_did(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    counted = Counted()
+    async with scripted(counted.tool) as (coordinator, _):
+        session = await coordinator.next()
+        await session.hear(lambda frame: frame.HasField("register"))
+        await session.say(registered=pb.Registered(coordinator_id="one", session_id="s", protocol=7))
+        register = await (await coordinator.next()).accept()
+    assert register.worker == "scripted"
+    told = "it answers with protocol version 7, and this worker offered 1 to 1; expected one of those"
+    assert told in caplog.text
+
+
+async def test_what_the_coordinator_tells_of_others_is_passed_over_and_the_trace_reaches_the_tool() -> None:
+    @tool
+    async def trace(context: Context) -> list[str]:
+        return [context.traceparent, context.tracestate]
+
+    async with scripted(trace) as (coordinator, _):
+        session = await coordinator.next()
+        await session.accept()
+        await session.say(coordinators=pb.Coordinators(addresses=["http://127.0.0.1:1"]))
+        # a field that nobody has given a meaning yet
+        unknown = pb.OpenSessionResponse.FromString(b"\xa2\x06\x02hi")
+        assert unknown.ByteSize() > 0
+        unknown.dispatches.append(dispatch(1, "trace", traceparent="00-a-b-01", tracestate="v=1"))
+        await session.write(unknown)
+        assert (await session.result(1)).result_json == b'["00-a-b-01","v=1"]'
 
 
 async def test_an_attempt_that_is_dispatched_twice_runs_once() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import grpc
 import pytest
 from cluster import Coordinator
 
-from toolwave import AsyncClient, Client, Context, ParameterError, Worker, _trace, tool
+from toolwave import AsyncClient, Client, Context, ParameterError, RpcError, Worker, _trace, tool
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -37,6 +40,51 @@ async def test_the_trace_that_is_given_reaches_the_tool(coordinator: Coordinator
     assert await asyncio.to_thread(blocking) == [PARENT, ""]
     worker.drain()
     await asyncio.wait_for(running, 60)
+
+
+class Listening(grpc.GenericRpcHandler):
+    """Refuses every request, and keeps the trace that came with it."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str | None]] = []
+
+    def service(self, details: Any) -> None:
+        headers = dict(details.invocation_metadata)
+        self.heard.append((details.method.rpartition("/")[2], headers.get("traceparent")))
+
+
+@pytest.mark.parametrize("also", ["", "127.0.0.1:1,"])
+async def test_every_request_of_an_execution_tells_its_trace(also: str) -> None:
+    listening = Listening()
+    with ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads, [listening])
+        address = f"{also}127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        calls: Any = [{"tool_name": "any"}]
+        expected = [
+            (method, PARENT)
+            for method in ("ExecuteParallel", "ExecuteParallel", "PlanExecution", "ExecuteParallelStream")
+        ]
+
+        def blocking() -> None:
+            with Client(address) as client:
+                for ask in (client.execute_tools_parallel, client.execute, client.plan):
+                    with pytest.raises(RpcError, match="UNIMPLEMENTED"):
+                        ask(calls, traceparent=PARENT)
+                with pytest.raises(RpcError, match="UNIMPLEMENTED"):
+                    list(client.stream(calls, traceparent=PARENT))
+
+        await asyncio.to_thread(blocking)
+        assert listening.heard == expected
+        listening.heard.clear()
+        async with AsyncClient(address) as client:
+            for ask in (client.execute_tools_parallel, client.execute, client.plan):
+                with pytest.raises(RpcError, match="UNIMPLEMENTED"):
+                    await ask(calls, traceparent=PARENT)
+            with pytest.raises(RpcError, match="UNIMPLEMENTED"):
+                [event async for event in client.stream(calls, traceparent=PARENT)]
+        assert listening.heard == expected
+        server.stop(None).wait()
 
 
 def test_the_span_that_is_current_in_opentelemetry_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,5 +269,7 @@ def test_a_worker_that_cannot_be_is_refused_at_once() -> None:
         Worker(one, slots=-1)
     with pytest.raises(toolwave.ConfigurationError, match="address"):
         Worker(one, coordinator="nowhere:port")
+    with pytest.raises(toolwave.ConfigurationError, match="one coordinator"):
+        Worker(one, coordinator="a:7421,b:7421")
     with pytest.raises(ToolError):
         raise ToolError("X")

@@ -264,7 +264,11 @@ async fn a_killed_coordinator_takes_its_own_executions_and_no_others() {
     assert!(lost <= 4, "each client may have had one execution there: {lost}");
     for (request, response) in of_first.stop().await {
         match response {
-            Err(ClientError::ConnectionLost { .. } | ClientError::Unreachable { .. }) => {}
+            Err(
+                ClientError::ConnectionLost { .. }
+                | ClientError::Unreachable { .. }
+                | ClientError::Unavailable { .. },
+            ) => {}
             response => answers.push((request, response)),
         }
     }

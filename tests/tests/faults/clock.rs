@@ -6,9 +6,10 @@ use std::{
 };
 
 /// Where the date is read, and what for: it is shown, or compared with dates that others wrote.
-const DATED: [(&str, &str); 8] = [
+const DATED: [(&str, &str); 11] = [
     ("cli/src/certs/authority.rs", "the validity of a certificate"),
     ("cli/src/token.rs", "the expiry of a token"),
+    ("config/src/reload_status.rs", "the time of the last reload"),
     ("coordinator/src/audit/record.rs", "the time of what is recorded"),
     (
         "coordinator/src/driver/mod.rs",
@@ -19,11 +20,13 @@ const DATED: [(&str, &str); 8] = [
         "the time of an event of a stream",
     ),
     ("coordinator/src/identity/credentials.rs", "the expiry of a token"),
+    ("coordinator/src/parts.rs", "the time of the start"),
     ("worker/egress/src/headers.rs", "a Retry-After that is a date"),
     (
         "worker/mounted/src/command/environment.rs",
         "the deadline that a command is told",
     ),
+    ("worker/src/traced.rs", "the start of a span"),
 ];
 /// Ways to read the wall clock.
 const READS: [&str; 6] = [

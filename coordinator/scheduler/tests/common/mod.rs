@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test target uses its own part")]
 
 pub(crate) mod checks;
+pub(crate) mod demand;
 pub(crate) mod entities;
 pub(crate) mod finish;
 pub(crate) mod harness;

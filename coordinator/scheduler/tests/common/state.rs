@@ -64,6 +64,7 @@ impl Shadow {
         self.check_slots()?;
         self.check_totals(scheduler)?;
         self.check_timers(scheduler, &status)?;
+        self.check_demand(scheduler)?;
         match input {
             Input::Timeout => self.check_fired(scheduler),
             Input::Dispatch => self.check_work_conserved(&status, scheduler),

@@ -133,7 +133,7 @@ fn the_same_script_gives_the_same_actions() {
 /// A model that never gets somewhere proves nothing about it.
 #[test]
 fn the_scripts_reach_every_corner() {
-    const CORNERS: [&str; 46] = [
+    const CORNERS: [&str; 48] = [
         "-> Refused",
         "-> Resolve",
         "-> Started",
@@ -177,6 +177,8 @@ fn the_scripts_reach_every_corner() {
         "WorkerGone",
         "ToolsChanged",
         "WorkerSlots",
+        "LimitsChanged",
+        "=== Lag",
         "draining: true",
         "call { E(9)",
         " is Ejected",

@@ -126,6 +126,11 @@ pub(crate) enum Step {
     Lose {
         at: u16,
     },
+    /// The limits of the whole coordinator become others.
+    LimitsChanged {
+        max_in_flight: usize,
+        max_queued_calls: usize,
+    },
     /// Time passes and no timer fires before the next event.
     Lag(Duration),
 }
@@ -254,7 +259,7 @@ fn tenant_limits(rng: &mut fastrand::Rng) -> TenantLimits {
 
 impl Step {
     /// Numbers that decode into a step; the lower, the more benign.
-    pub(crate) const KINDS: u8 = 63;
+    pub(crate) const KINDS: u8 = 65;
 
     pub(crate) fn decode(kind: u8, at: u16, more: u32) -> Self {
         let bit = more & 1 == 1;
@@ -309,6 +314,13 @@ impl Step {
             },
             61 => Self::Lose { at },
             62 => Self::SlotsChanged { at, slots: more % 5 },
+            63 => Self::LimitsChanged {
+                max_in_flight: (more % 6) as usize + 1,
+                max_queued_calls: match usize::from(at % 24) {
+                    0 => Config::default().max_queued_calls,
+                    few => few,
+                },
+            },
             _ => Self::Lag(ms(u64::from(more % 6000))),
         }
     }

@@ -246,6 +246,13 @@ impl World {
                 }
                 Ok(())
             }
+            Step::LimitsChanged {
+                max_in_flight,
+                max_queued_calls,
+            } => self.give(Event::LimitsChanged {
+                max_in_flight: *max_in_flight,
+                max_queued_calls: *max_queued_calls,
+            }),
             Step::Lag(by) => {
                 self.harness.now = self.harness.now + *by;
                 Ok(())

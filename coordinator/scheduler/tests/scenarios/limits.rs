@@ -220,6 +220,80 @@ fn an_execution_over_the_queue_bound_is_refused_whole() {
     );
 }
 
+/// The whole coordinator's limits become others.
+fn limits_become(lab: &mut Lab, max_in_flight: usize, max_queued_calls: usize) -> Vec<Action> {
+    lab.event(Event::LimitsChanged {
+        max_in_flight,
+        max_queued_calls,
+    })
+}
+
+#[test]
+fn a_limit_below_what_runs_aborts_nothing_and_starts_nothing_until_less_runs() {
+    let mut lab = Lab::new();
+    let worker = lab.worker(4);
+    let execution = lab.submit(batch(vec![call(); 6]));
+    assert_eq!(lab.taken(worker), 4);
+    assert!(limits_become(&mut lab, 2, 100).is_empty(), "what runs goes on");
+    for (ends, left) in [(0, 3), (1, 2)] {
+        assert_eq!(dispatches(&lab.succeeds(nth(execution, ends))), []);
+        assert_eq!(lab.taken(worker), left);
+    }
+    for ends in [2, 3] {
+        let freed = lab.succeeds(nth(execution, ends));
+        assert_eq!(dispatches(&freed).len(), 1, "one for one from here on");
+        assert_eq!(lab.taken(worker), 2);
+    }
+}
+
+#[test]
+fn a_limit_that_is_raised_lets_waiting_calls_start_at_once() {
+    let mut lab = Lab::with(|config| config.max_in_flight = 1);
+    let worker = lab.worker(4);
+    lab.submit(batch(vec![call(); 5]));
+    assert_eq!(lab.taken(worker), 1);
+    let raised = limits_become(&mut lab, 3, 100);
+    assert_eq!(
+        dispatches(&raised)
+            .iter()
+            .map(|attempt| attempt.call.index)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert_eq!(lab.taken(worker), 3);
+}
+
+#[test]
+fn a_bound_of_the_queue_that_is_lowered_refuses_only_what_comes_later() {
+    let mut lab = Lab::with(|config| config.max_queued_calls = 10);
+    let waits = lab.submit(batch(vec![call(); 6]));
+    assert!(
+        limits_become(&mut lab, 100, 3).is_empty(),
+        "what was accepted stays"
+    );
+    let refused = lab.submit(batch(vec![call()]));
+    let told = |lab: &Lab, execution| {
+        lab.actions.iter().find_map(|action| match action {
+            Action::Refused {
+                execution: of,
+                refusal,
+            } if *of == execution => Some(*refusal),
+            _ => None,
+        })
+    };
+    assert!(matches!(
+        told(&lab, refused),
+        Some(Refusal::QueueFull { limit: 3, .. })
+    ));
+    lab.worker(6);
+    for index in 0..6 {
+        lab.succeeds(nth(waits, index));
+        assert_eq!(lab.outcome(nth(waits, index)), Some(Outcome::Succeeded));
+    }
+    let later = lab.submit(batch(vec![call(); 3]));
+    assert_eq!(told(&lab, later), None, "there is room again");
+}
+
 #[test]
 fn a_call_waits_for_a_slot_no_longer_than_its_queue_timeout() {
     let mut lab = Lab::new();

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod demand;
 mod ends;
 mod flapping;
 mod limits;

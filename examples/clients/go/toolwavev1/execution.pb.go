@@ -260,6 +260,90 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{3}
 }
 
+// What a ready call waits for.
+type WaitReason int32
+
+const (
+	WaitReason_WAIT_REASON_UNSPECIFIED WaitReason = 0
+	// No healthy worker hosts its tool.
+	WaitReason_WAIT_REASON_NO_WORKER WaitReason = 1
+	// Every slot of the workers that host its tool is taken.
+	WaitReason_WAIT_REASON_SLOTS WaitReason = 2
+	// The coordinator's max_in_flight.
+	WaitReason_WAIT_REASON_COORDINATOR_LIMIT WaitReason = 3
+	// The execution's own max_concurrency.
+	WaitReason_WAIT_REASON_EXECUTION_LIMIT WaitReason = 4
+	// Its tenant's max_in_flight.
+	WaitReason_WAIT_REASON_TENANT_LIMIT WaitReason = 5
+	// The tool's max_concurrency over all workers.
+	WaitReason_WAIT_REASON_TOOL_LIMIT WaitReason = 6
+	// The tool's rate, or the time that the tool asked to be left alone for.
+	WaitReason_WAIT_REASON_TOOL_RATE WaitReason = 7
+	// The tool's max_concurrency_per_worker.
+	WaitReason_WAIT_REASON_TOOL_WORKER_LIMIT WaitReason = 8
+	// The time between two attempts.
+	WaitReason_WAIT_REASON_BACKOFF WaitReason = 9
+	// Nothing of the above: its turn, or the references of its parameters.
+	WaitReason_WAIT_REASON_TURN WaitReason = 10
+)
+
+// Enum value maps for WaitReason.
+var (
+	WaitReason_name = map[int32]string{
+		0:  "WAIT_REASON_UNSPECIFIED",
+		1:  "WAIT_REASON_NO_WORKER",
+		2:  "WAIT_REASON_SLOTS",
+		3:  "WAIT_REASON_COORDINATOR_LIMIT",
+		4:  "WAIT_REASON_EXECUTION_LIMIT",
+		5:  "WAIT_REASON_TENANT_LIMIT",
+		6:  "WAIT_REASON_TOOL_LIMIT",
+		7:  "WAIT_REASON_TOOL_RATE",
+		8:  "WAIT_REASON_TOOL_WORKER_LIMIT",
+		9:  "WAIT_REASON_BACKOFF",
+		10: "WAIT_REASON_TURN",
+	}
+	WaitReason_value = map[string]int32{
+		"WAIT_REASON_UNSPECIFIED":       0,
+		"WAIT_REASON_NO_WORKER":         1,
+		"WAIT_REASON_SLOTS":             2,
+		"WAIT_REASON_COORDINATOR_LIMIT": 3,
+		"WAIT_REASON_EXECUTION_LIMIT":   4,
+		"WAIT_REASON_TENANT_LIMIT":      5,
+		"WAIT_REASON_TOOL_LIMIT":        6,
+		"WAIT_REASON_TOOL_RATE":         7,
+		"WAIT_REASON_TOOL_WORKER_LIMIT": 8,
+		"WAIT_REASON_BACKOFF":           9,
+		"WAIT_REASON_TURN":              10,
+	}
+)
+
+func (x WaitReason) Enum() *WaitReason {
+	p := new(WaitReason)
+	*p = x
+	return p
+}
+
+func (x WaitReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (WaitReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_toolwave_v1_execution_proto_enumTypes[4].Descriptor()
+}
+
+func (WaitReason) Type() protoreflect.EnumType {
+	return &file_toolwave_v1_execution_proto_enumTypes[4]
+}
+
+func (x WaitReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use WaitReason.Descriptor instead.
+func (WaitReason) EnumDescriptor() ([]byte, []int) {
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{4}
+}
+
 type EdgeOrigin int32
 
 const (
@@ -296,11 +380,11 @@ func (x EdgeOrigin) String() string {
 }
 
 func (EdgeOrigin) Descriptor() protoreflect.EnumDescriptor {
-	return file_toolwave_v1_execution_proto_enumTypes[4].Descriptor()
+	return file_toolwave_v1_execution_proto_enumTypes[5].Descriptor()
 }
 
 func (EdgeOrigin) Type() protoreflect.EnumType {
-	return &file_toolwave_v1_execution_proto_enumTypes[4]
+	return &file_toolwave_v1_execution_proto_enumTypes[5]
 }
 
 func (x EdgeOrigin) Number() protoreflect.EnumNumber {
@@ -309,7 +393,7 @@ func (x EdgeOrigin) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use EdgeOrigin.Descriptor instead.
 func (EdgeOrigin) EnumDescriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{4}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{5}
 }
 
 // One execution: calls, and how to run them.
@@ -992,7 +1076,9 @@ type Attempt struct {
 	// Why it did not succeed; unset for the one that did.
 	Failure *CallError `protobuf:"bytes,5,opt,name=failure,proto3" json:"failure,omitempty"`
 	// A report came after the call had ended; it changed nothing.
-	Late          bool `protobuf:"varint,6,opt,name=late,proto3" json:"late,omitempty"`
+	Late bool `protobuf:"varint,6,opt,name=late,proto3" json:"late,omitempty"`
+	// When the coordinator sent it to the worker.
+	DispatchedAt  *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=dispatched_at,json=dispatchedAt,proto3" json:"dispatched_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1069,6 +1155,13 @@ func (x *Attempt) GetLate() bool {
 	return false
 }
 
+func (x *Attempt) GetDispatchedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DispatchedAt
+	}
+	return nil
+}
+
 type ExecutionSummary struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	ExecutionId string                 `protobuf:"bytes,1,opt,name=execution_id,json=executionId,proto3" json:"execution_id,omitempty"`
@@ -1081,7 +1174,9 @@ type ExecutionSummary struct {
 	// The sum of execution times: what the calls would have taken one after another.
 	SequentialDuration *durationpb.Duration `protobuf:"bytes,6,opt,name=sequential_duration,json=sequentialDuration,proto3" json:"sequential_duration,omitempty"`
 	// Attempts dispatched, retries included.
-	Attempts      uint32 `protobuf:"varint,7,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Attempts uint32 `protobuf:"varint,7,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// Why it took as long as it did.
+	Analysis      *ExecutionAnalysis `protobuf:"bytes,8,opt,name=analysis,proto3" json:"analysis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1165,6 +1260,193 @@ func (x *ExecutionSummary) GetAttempts() uint32 {
 	return 0
 }
 
+func (x *ExecutionSummary) GetAnalysis() *ExecutionAnalysis {
+	if x != nil {
+		return x.Analysis
+	}
+	return nil
+}
+
+// Why an execution took as long as it did, from what was measured of its calls.
+type ExecutionAnalysis struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The chain of calls that the end waited for, first to last: indices into the request's calls.
+	CriticalPath []uint32 `protobuf:"varint,1,rep,packed,name=critical_path,json=criticalPath,proto3" json:"critical_path,omitempty"`
+	// What the calls of that chain took to execute; the rest of the duration was waiting.
+	CriticalPathExecution *durationpb.Duration `protobuf:"bytes,2,opt,name=critical_path_execution,json=criticalPathExecution,proto3" json:"critical_path_execution,omitempty"`
+	// What ready calls waited for, summed over calls, so that it may exceed the duration. Longest first.
+	Waits []*Wait `protobuf:"bytes,3,rep,name=waits,proto3" json:"waits,omitempty"`
+	// Attempts after the first of each call.
+	Retries uint32 `protobuf:"varint,4,opt,name=retries,proto3" json:"retries,omitempty"`
+	// Backoffs, and attempts that failed and were followed by another.
+	RetryTime *durationpb.Duration `protobuf:"bytes,5,opt,name=retry_time,json=retryTime,proto3" json:"retry_time,omitempty"`
+	// The longest chain of dependent calls, each as long as it took: with any number of slots it takes this long.
+	LowerBound *durationpb.Duration `protobuf:"bytes,6,opt,name=lower_bound,json=lowerBound,proto3" json:"lower_bound,omitempty"`
+	// Calls in flight at once, at most.
+	PeakInFlight uint32 `protobuf:"varint,7,opt,name=peak_in_flight,json=peakInFlight,proto3" json:"peak_in_flight,omitempty"`
+	// What one more in flight at once would have saved: an estimate, from playing the graph with the times measured.
+	SavedByOneMoreSlot *durationpb.Duration `protobuf:"bytes,8,opt,name=saved_by_one_more_slot,json=savedByOneMoreSlot,proto3" json:"saved_by_one_more_slot,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ExecutionAnalysis) Reset() {
+	*x = ExecutionAnalysis{}
+	mi := &file_toolwave_v1_execution_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutionAnalysis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutionAnalysis) ProtoMessage() {}
+
+func (x *ExecutionAnalysis) ProtoReflect() protoreflect.Message {
+	mi := &file_toolwave_v1_execution_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutionAnalysis.ProtoReflect.Descriptor instead.
+func (*ExecutionAnalysis) Descriptor() ([]byte, []int) {
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExecutionAnalysis) GetCriticalPath() []uint32 {
+	if x != nil {
+		return x.CriticalPath
+	}
+	return nil
+}
+
+func (x *ExecutionAnalysis) GetCriticalPathExecution() *durationpb.Duration {
+	if x != nil {
+		return x.CriticalPathExecution
+	}
+	return nil
+}
+
+func (x *ExecutionAnalysis) GetWaits() []*Wait {
+	if x != nil {
+		return x.Waits
+	}
+	return nil
+}
+
+func (x *ExecutionAnalysis) GetRetries() uint32 {
+	if x != nil {
+		return x.Retries
+	}
+	return 0
+}
+
+func (x *ExecutionAnalysis) GetRetryTime() *durationpb.Duration {
+	if x != nil {
+		return x.RetryTime
+	}
+	return nil
+}
+
+func (x *ExecutionAnalysis) GetLowerBound() *durationpb.Duration {
+	if x != nil {
+		return x.LowerBound
+	}
+	return nil
+}
+
+func (x *ExecutionAnalysis) GetPeakInFlight() uint32 {
+	if x != nil {
+		return x.PeakInFlight
+	}
+	return 0
+}
+
+func (x *ExecutionAnalysis) GetSavedByOneMoreSlot() *durationpb.Duration {
+	if x != nil {
+		return x.SavedByOneMoreSlot
+	}
+	return nil
+}
+
+// Time that ready calls spent waiting for one thing.
+type Wait struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason WaitReason             `protobuf:"varint,1,opt,name=reason,proto3,enum=toolwave.v1.WaitReason" json:"reason,omitempty"`
+	// The tool, the tenant or the worker where the limit is theirs; else empty.
+	Subject string               `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Time    *durationpb.Duration `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// Calls that waited for it.
+	Calls         uint32 `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Wait) Reset() {
+	*x = Wait{}
+	mi := &file_toolwave_v1_execution_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Wait) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Wait) ProtoMessage() {}
+
+func (x *Wait) ProtoReflect() protoreflect.Message {
+	mi := &file_toolwave_v1_execution_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Wait.ProtoReflect.Descriptor instead.
+func (*Wait) Descriptor() ([]byte, []int) {
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Wait) GetReason() WaitReason {
+	if x != nil {
+		return x.Reason
+	}
+	return WaitReason_WAIT_REASON_UNSPECIFIED
+}
+
+func (x *Wait) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Wait) GetTime() *durationpb.Duration {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Wait) GetCalls() uint32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
 type OutcomeCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Outcome       Outcome                `protobuf:"varint,1,opt,name=outcome,proto3,enum=toolwave.v1.Outcome" json:"outcome,omitempty"`
@@ -1175,7 +1457,7 @@ type OutcomeCount struct {
 
 func (x *OutcomeCount) Reset() {
 	*x = OutcomeCount{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[8]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1469,7 @@ func (x *OutcomeCount) String() string {
 func (*OutcomeCount) ProtoMessage() {}
 
 func (x *OutcomeCount) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[8]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1482,7 @@ func (x *OutcomeCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeCount.ProtoReflect.Descriptor instead.
 func (*OutcomeCount) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{8}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OutcomeCount) GetOutcome() Outcome {
@@ -1226,7 +1508,7 @@ type ExecuteParallelStreamRequest struct {
 
 func (x *ExecuteParallelStreamRequest) Reset() {
 	*x = ExecuteParallelStreamRequest{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[9]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1520,7 @@ func (x *ExecuteParallelStreamRequest) String() string {
 func (*ExecuteParallelStreamRequest) ProtoMessage() {}
 
 func (x *ExecuteParallelStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[9]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1533,7 @@ func (x *ExecuteParallelStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteParallelStreamRequest.ProtoReflect.Descriptor instead.
 func (*ExecuteParallelStreamRequest) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{9}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExecuteParallelStreamRequest) GetExecution() *ExecuteParallelRequest {
@@ -1271,7 +1553,7 @@ type ExecuteParallelStreamResponse struct {
 
 func (x *ExecuteParallelStreamResponse) Reset() {
 	*x = ExecuteParallelStreamResponse{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[10]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1565,7 @@ func (x *ExecuteParallelStreamResponse) String() string {
 func (*ExecuteParallelStreamResponse) ProtoMessage() {}
 
 func (x *ExecuteParallelStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[10]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1578,7 @@ func (x *ExecuteParallelStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteParallelStreamResponse.ProtoReflect.Descriptor instead.
 func (*ExecuteParallelStreamResponse) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{10}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExecuteParallelStreamResponse) GetEvents() []*ExecutionEvent {
@@ -1324,7 +1606,7 @@ type ExecutionEvent struct {
 
 func (x *ExecutionEvent) Reset() {
 	*x = ExecutionEvent{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[11]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1618,7 @@ func (x *ExecutionEvent) String() string {
 func (*ExecutionEvent) ProtoMessage() {}
 
 func (x *ExecutionEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[11]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1631,7 @@ func (x *ExecutionEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutionEvent.ProtoReflect.Descriptor instead.
 func (*ExecutionEvent) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{11}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExecutionEvent) GetAt() *timestamppb.Timestamp {
@@ -1474,7 +1756,7 @@ type ExecutionPlanned struct {
 
 func (x *ExecutionPlanned) Reset() {
 	*x = ExecutionPlanned{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[12]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1768,7 @@ func (x *ExecutionPlanned) String() string {
 func (*ExecutionPlanned) ProtoMessage() {}
 
 func (x *ExecutionPlanned) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[12]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1781,7 @@ func (x *ExecutionPlanned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutionPlanned.ProtoReflect.Descriptor instead.
 func (*ExecutionPlanned) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{12}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExecutionPlanned) GetExecutionId() string {
@@ -1525,7 +1807,7 @@ type Wave struct {
 
 func (x *Wave) Reset() {
 	*x = Wave{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[13]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1819,7 @@ func (x *Wave) String() string {
 func (*Wave) ProtoMessage() {}
 
 func (x *Wave) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[13]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1832,7 @@ func (x *Wave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wave.ProtoReflect.Descriptor instead.
 func (*Wave) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{13}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Wave) GetCalls() []uint32 {
@@ -1571,7 +1853,7 @@ type AttemptStarted struct {
 
 func (x *AttemptStarted) Reset() {
 	*x = AttemptStarted{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[14]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +1865,7 @@ func (x *AttemptStarted) String() string {
 func (*AttemptStarted) ProtoMessage() {}
 
 func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[14]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +1878,7 @@ func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptStarted.ProtoReflect.Descriptor instead.
 func (*AttemptStarted) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{14}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AttemptStarted) GetCallIndex() uint32 {
@@ -1633,7 +1915,7 @@ type AttemptProgress struct {
 
 func (x *AttemptProgress) Reset() {
 	*x = AttemptProgress{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[15]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1645,7 +1927,7 @@ func (x *AttemptProgress) String() string {
 func (*AttemptProgress) ProtoMessage() {}
 
 func (x *AttemptProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[15]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1658,7 +1940,7 @@ func (x *AttemptProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptProgress.ProtoReflect.Descriptor instead.
 func (*AttemptProgress) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{15}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AttemptProgress) GetCallIndex() uint32 {
@@ -1703,7 +1985,7 @@ type AttemptRetried struct {
 
 func (x *AttemptRetried) Reset() {
 	*x = AttemptRetried{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[16]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1997,7 @@ func (x *AttemptRetried) String() string {
 func (*AttemptRetried) ProtoMessage() {}
 
 func (x *AttemptRetried) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[16]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +2010,7 @@ func (x *AttemptRetried) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRetried.ProtoReflect.Descriptor instead.
 func (*AttemptRetried) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{16}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AttemptRetried) GetCallIndex() uint32 {
@@ -1769,7 +2051,7 @@ type CallEnded struct {
 
 func (x *CallEnded) Reset() {
 	*x = CallEnded{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[17]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2063,7 @@ func (x *CallEnded) String() string {
 func (*CallEnded) ProtoMessage() {}
 
 func (x *CallEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[17]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +2076,7 @@ func (x *CallEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallEnded.ProtoReflect.Descriptor instead.
 func (*CallEnded) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{17}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CallEnded) GetCallIndex() uint32 {
@@ -1820,7 +2102,7 @@ type PlanExecutionRequest struct {
 
 func (x *PlanExecutionRequest) Reset() {
 	*x = PlanExecutionRequest{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[18]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +2114,7 @@ func (x *PlanExecutionRequest) String() string {
 func (*PlanExecutionRequest) ProtoMessage() {}
 
 func (x *PlanExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[18]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +2127,7 @@ func (x *PlanExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanExecutionRequest.ProtoReflect.Descriptor instead.
 func (*PlanExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{18}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PlanExecutionRequest) GetExecution() *ExecuteParallelRequest {
@@ -1869,7 +2151,7 @@ type PlanExecutionResponse struct {
 
 func (x *PlanExecutionResponse) Reset() {
 	*x = PlanExecutionResponse{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[19]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1881,7 +2163,7 @@ func (x *PlanExecutionResponse) String() string {
 func (*PlanExecutionResponse) ProtoMessage() {}
 
 func (x *PlanExecutionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[19]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1894,7 +2176,7 @@ func (x *PlanExecutionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanExecutionResponse.ProtoReflect.Descriptor instead.
 func (*PlanExecutionResponse) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{19}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PlanExecutionResponse) GetWaves() []*Wave {
@@ -1940,7 +2222,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[20]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2234,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[20]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2247,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{20}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Edge) GetFrom() uint32 {
@@ -2009,7 +2291,7 @@ type CancelExecutionRequest struct {
 
 func (x *CancelExecutionRequest) Reset() {
 	*x = CancelExecutionRequest{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[21]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2303,7 @@ func (x *CancelExecutionRequest) String() string {
 func (*CancelExecutionRequest) ProtoMessage() {}
 
 func (x *CancelExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[21]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2316,7 @@ func (x *CancelExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelExecutionRequest.ProtoReflect.Descriptor instead.
 func (*CancelExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{21}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelExecutionRequest) GetTarget() isCancelExecutionRequest_Target {
@@ -2089,7 +2371,7 @@ type CancelExecutionResponse struct {
 
 func (x *CancelExecutionResponse) Reset() {
 	*x = CancelExecutionResponse{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[22]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2383,7 @@ func (x *CancelExecutionResponse) String() string {
 func (*CancelExecutionResponse) ProtoMessage() {}
 
 func (x *CancelExecutionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[22]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2396,7 @@ func (x *CancelExecutionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelExecutionResponse.ProtoReflect.Descriptor instead.
 func (*CancelExecutionResponse) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{22}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancelExecutionResponse) GetExecutionId() string {
@@ -2139,7 +2421,7 @@ type ListToolsRequest struct {
 
 func (x *ListToolsRequest) Reset() {
 	*x = ListToolsRequest{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[23]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2433,7 @@ func (x *ListToolsRequest) String() string {
 func (*ListToolsRequest) ProtoMessage() {}
 
 func (x *ListToolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[23]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2446,7 @@ func (x *ListToolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListToolsRequest.ProtoReflect.Descriptor instead.
 func (*ListToolsRequest) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{23}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{25}
 }
 
 type ListToolsResponse struct {
@@ -2177,7 +2459,7 @@ type ListToolsResponse struct {
 
 func (x *ListToolsResponse) Reset() {
 	*x = ListToolsResponse{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[24]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2471,7 @@ func (x *ListToolsResponse) String() string {
 func (*ListToolsResponse) ProtoMessage() {}
 
 func (x *ListToolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[24]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2484,7 @@ func (x *ListToolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListToolsResponse.ProtoReflect.Descriptor instead.
 func (*ListToolsResponse) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{24}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListToolsResponse) GetTools() []*ListedTool {
@@ -2226,7 +2508,7 @@ type ListedTool struct {
 
 func (x *ListedTool) Reset() {
 	*x = ListedTool{}
-	mi := &file_toolwave_v1_execution_proto_msgTypes[25]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2238,7 +2520,7 @@ func (x *ListedTool) String() string {
 func (*ListedTool) ProtoMessage() {}
 
 func (x *ListedTool) ProtoReflect() protoreflect.Message {
-	mi := &file_toolwave_v1_execution_proto_msgTypes[25]
+	mi := &file_toolwave_v1_execution_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +2533,7 @@ func (x *ListedTool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedTool.ProtoReflect.Descriptor instead.
 func (*ListedTool) Descriptor() ([]byte, []int) {
-	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{25}
+	return file_toolwave_v1_execution_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListedTool) GetTool() *Tool {
@@ -2357,7 +2639,7 @@ const file_toolwave_v1_execution_proto_rawDesc = "" +
 	"violations\"J\n" +
 	"\x12ParameterViolation\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12 \n" +
-	"\vdescription\x18\x02 \x01(\tR\vdescription\"\xf1\x01\n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\"\xb2\x02\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
 	"\x06worker\x18\x02 \x01(\tR\x06worker\x129\n" +
@@ -2365,7 +2647,8 @@ const file_toolwave_v1_execution_proto_rawDesc = "" +
 	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x125\n" +
 	"\bended_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x120\n" +
 	"\afailure\x18\x05 \x01(\v2\x16.toolwave.v1.CallErrorR\afailure\x12\x12\n" +
-	"\x04late\x18\x06 \x01(\bR\x04late\"\xb7\x02\n" +
+	"\x04late\x18\x06 \x01(\bR\x04late\x12?\n" +
+	"\rdispatched_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\fdispatchedAt\"\xf3\x02\n" +
 	"\x10ExecutionSummary\x12!\n" +
 	"\fexecution_id\x18\x01 \x01(\tR\vexecutionId\x12\x14\n" +
 	"\x05calls\x18\x02 \x01(\rR\x05calls\x12\x14\n" +
@@ -2373,7 +2656,24 @@ const file_toolwave_v1_execution_proto_rawDesc = "" +
 	"\boutcomes\x18\x04 \x03(\v2\x19.toolwave.v1.OutcomeCountR\boutcomes\x125\n" +
 	"\bduration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12J\n" +
 	"\x13sequential_duration\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x12sequentialDuration\x12\x1a\n" +
-	"\battempts\x18\a \x01(\rR\battempts\"T\n" +
+	"\battempts\x18\a \x01(\rR\battempts\x12:\n" +
+	"\banalysis\x18\b \x01(\v2\x1e.toolwave.v1.ExecutionAnalysisR\banalysis\"\xb9\x03\n" +
+	"\x11ExecutionAnalysis\x12#\n" +
+	"\rcritical_path\x18\x01 \x03(\rR\fcriticalPath\x12Q\n" +
+	"\x17critical_path_execution\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x15criticalPathExecution\x12'\n" +
+	"\x05waits\x18\x03 \x03(\v2\x11.toolwave.v1.WaitR\x05waits\x12\x18\n" +
+	"\aretries\x18\x04 \x01(\rR\aretries\x128\n" +
+	"\n" +
+	"retry_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tretryTime\x12:\n" +
+	"\vlower_bound\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"lowerBound\x12$\n" +
+	"\x0epeak_in_flight\x18\a \x01(\rR\fpeakInFlight\x12M\n" +
+	"\x16saved_by_one_more_slot\x18\b \x01(\v2\x19.google.protobuf.DurationR\x12savedByOneMoreSlot\"\x96\x01\n" +
+	"\x04Wait\x12/\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x17.toolwave.v1.WaitReasonR\x06reason\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12-\n" +
+	"\x04time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04time\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\rR\x05calls\"T\n" +
 	"\fOutcomeCount\x12.\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x14.toolwave.v1.OutcomeR\aoutcome\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"a\n" +
@@ -2468,7 +2768,21 @@ const file_toolwave_v1_execution_proto_rawDesc = "" +
 	"\x11OUTCOME_CANCELLED\x10\x06\x12\x13\n" +
 	"\x0fOUTCOME_SKIPPED\x10\a\x12\x17\n" +
 	"\x13OUTCOME_UNAVAILABLE\x10\b\x12\x13\n" +
-	"\x0fOUTCOME_UNKNOWN\x10\t*x\n" +
+	"\x0fOUTCOME_UNKNOWN\x10\t*\xc6\x02\n" +
+	"\n" +
+	"WaitReason\x12\x1b\n" +
+	"\x17WAIT_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15WAIT_REASON_NO_WORKER\x10\x01\x12\x15\n" +
+	"\x11WAIT_REASON_SLOTS\x10\x02\x12!\n" +
+	"\x1dWAIT_REASON_COORDINATOR_LIMIT\x10\x03\x12\x1f\n" +
+	"\x1bWAIT_REASON_EXECUTION_LIMIT\x10\x04\x12\x1c\n" +
+	"\x18WAIT_REASON_TENANT_LIMIT\x10\x05\x12\x1a\n" +
+	"\x16WAIT_REASON_TOOL_LIMIT\x10\x06\x12\x19\n" +
+	"\x15WAIT_REASON_TOOL_RATE\x10\a\x12!\n" +
+	"\x1dWAIT_REASON_TOOL_WORKER_LIMIT\x10\b\x12\x17\n" +
+	"\x13WAIT_REASON_BACKOFF\x10\t\x12\x14\n" +
+	"\x10WAIT_REASON_TURN\x10\n" +
+	"*x\n" +
 	"\n" +
 	"EdgeOrigin\x12\x1b\n" +
 	"\x17EDGE_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n" +
@@ -2494,110 +2808,122 @@ func file_toolwave_v1_execution_proto_rawDescGZIP() []byte {
 	return file_toolwave_v1_execution_proto_rawDescData
 }
 
-var file_toolwave_v1_execution_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_toolwave_v1_execution_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_toolwave_v1_execution_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_toolwave_v1_execution_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_toolwave_v1_execution_proto_goTypes = []any{
 	(Schedule)(0),                         // 0: toolwave.v1.Schedule
 	(OnFailure)(0),                        // 1: toolwave.v1.OnFailure
 	(ResultForm)(0),                       // 2: toolwave.v1.ResultForm
 	(Outcome)(0),                          // 3: toolwave.v1.Outcome
-	(EdgeOrigin)(0),                       // 4: toolwave.v1.EdgeOrigin
-	(*ExecuteParallelRequest)(nil),        // 5: toolwave.v1.ExecuteParallelRequest
-	(*Call)(nil),                          // 6: toolwave.v1.Call
-	(*ExecuteParallelResponse)(nil),       // 7: toolwave.v1.ExecuteParallelResponse
-	(*CallResult)(nil),                    // 8: toolwave.v1.CallResult
-	(*CallError)(nil),                     // 9: toolwave.v1.CallError
-	(*ParameterViolation)(nil),            // 10: toolwave.v1.ParameterViolation
-	(*Attempt)(nil),                       // 11: toolwave.v1.Attempt
-	(*ExecutionSummary)(nil),              // 12: toolwave.v1.ExecutionSummary
-	(*OutcomeCount)(nil),                  // 13: toolwave.v1.OutcomeCount
-	(*ExecuteParallelStreamRequest)(nil),  // 14: toolwave.v1.ExecuteParallelStreamRequest
-	(*ExecuteParallelStreamResponse)(nil), // 15: toolwave.v1.ExecuteParallelStreamResponse
-	(*ExecutionEvent)(nil),                // 16: toolwave.v1.ExecutionEvent
-	(*ExecutionPlanned)(nil),              // 17: toolwave.v1.ExecutionPlanned
-	(*Wave)(nil),                          // 18: toolwave.v1.Wave
-	(*AttemptStarted)(nil),                // 19: toolwave.v1.AttemptStarted
-	(*AttemptProgress)(nil),               // 20: toolwave.v1.AttemptProgress
-	(*AttemptRetried)(nil),                // 21: toolwave.v1.AttemptRetried
-	(*CallEnded)(nil),                     // 22: toolwave.v1.CallEnded
-	(*PlanExecutionRequest)(nil),          // 23: toolwave.v1.PlanExecutionRequest
-	(*PlanExecutionResponse)(nil),         // 24: toolwave.v1.PlanExecutionResponse
-	(*Edge)(nil),                          // 25: toolwave.v1.Edge
-	(*CancelExecutionRequest)(nil),        // 26: toolwave.v1.CancelExecutionRequest
-	(*CancelExecutionResponse)(nil),       // 27: toolwave.v1.CancelExecutionResponse
-	(*ListToolsRequest)(nil),              // 28: toolwave.v1.ListToolsRequest
-	(*ListToolsResponse)(nil),             // 29: toolwave.v1.ListToolsResponse
-	(*ListedTool)(nil),                    // 30: toolwave.v1.ListedTool
-	(*durationpb.Duration)(nil),           // 31: google.protobuf.Duration
-	(*RetryPolicy)(nil),                   // 32: toolwave.v1.RetryPolicy
-	(*structpb.Struct)(nil),               // 33: google.protobuf.Struct
-	(*structpb.Value)(nil),                // 34: google.protobuf.Value
-	(*timestamppb.Timestamp)(nil),         // 35: google.protobuf.Timestamp
-	(*Tool)(nil),                          // 36: toolwave.v1.Tool
+	(WaitReason)(0),                       // 4: toolwave.v1.WaitReason
+	(EdgeOrigin)(0),                       // 5: toolwave.v1.EdgeOrigin
+	(*ExecuteParallelRequest)(nil),        // 6: toolwave.v1.ExecuteParallelRequest
+	(*Call)(nil),                          // 7: toolwave.v1.Call
+	(*ExecuteParallelResponse)(nil),       // 8: toolwave.v1.ExecuteParallelResponse
+	(*CallResult)(nil),                    // 9: toolwave.v1.CallResult
+	(*CallError)(nil),                     // 10: toolwave.v1.CallError
+	(*ParameterViolation)(nil),            // 11: toolwave.v1.ParameterViolation
+	(*Attempt)(nil),                       // 12: toolwave.v1.Attempt
+	(*ExecutionSummary)(nil),              // 13: toolwave.v1.ExecutionSummary
+	(*ExecutionAnalysis)(nil),             // 14: toolwave.v1.ExecutionAnalysis
+	(*Wait)(nil),                          // 15: toolwave.v1.Wait
+	(*OutcomeCount)(nil),                  // 16: toolwave.v1.OutcomeCount
+	(*ExecuteParallelStreamRequest)(nil),  // 17: toolwave.v1.ExecuteParallelStreamRequest
+	(*ExecuteParallelStreamResponse)(nil), // 18: toolwave.v1.ExecuteParallelStreamResponse
+	(*ExecutionEvent)(nil),                // 19: toolwave.v1.ExecutionEvent
+	(*ExecutionPlanned)(nil),              // 20: toolwave.v1.ExecutionPlanned
+	(*Wave)(nil),                          // 21: toolwave.v1.Wave
+	(*AttemptStarted)(nil),                // 22: toolwave.v1.AttemptStarted
+	(*AttemptProgress)(nil),               // 23: toolwave.v1.AttemptProgress
+	(*AttemptRetried)(nil),                // 24: toolwave.v1.AttemptRetried
+	(*CallEnded)(nil),                     // 25: toolwave.v1.CallEnded
+	(*PlanExecutionRequest)(nil),          // 26: toolwave.v1.PlanExecutionRequest
+	(*PlanExecutionResponse)(nil),         // 27: toolwave.v1.PlanExecutionResponse
+	(*Edge)(nil),                          // 28: toolwave.v1.Edge
+	(*CancelExecutionRequest)(nil),        // 29: toolwave.v1.CancelExecutionRequest
+	(*CancelExecutionResponse)(nil),       // 30: toolwave.v1.CancelExecutionResponse
+	(*ListToolsRequest)(nil),              // 31: toolwave.v1.ListToolsRequest
+	(*ListToolsResponse)(nil),             // 32: toolwave.v1.ListToolsResponse
+	(*ListedTool)(nil),                    // 33: toolwave.v1.ListedTool
+	(*durationpb.Duration)(nil),           // 34: google.protobuf.Duration
+	(*RetryPolicy)(nil),                   // 35: toolwave.v1.RetryPolicy
+	(*structpb.Struct)(nil),               // 36: google.protobuf.Struct
+	(*structpb.Value)(nil),                // 37: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil),         // 38: google.protobuf.Timestamp
+	(*Tool)(nil),                          // 39: toolwave.v1.Tool
 }
 var file_toolwave_v1_execution_proto_depIdxs = []int32{
-	6,  // 0: toolwave.v1.ExecuteParallelRequest.calls:type_name -> toolwave.v1.Call
+	7,  // 0: toolwave.v1.ExecuteParallelRequest.calls:type_name -> toolwave.v1.Call
 	0,  // 1: toolwave.v1.ExecuteParallelRequest.schedule:type_name -> toolwave.v1.Schedule
 	1,  // 2: toolwave.v1.ExecuteParallelRequest.on_failure:type_name -> toolwave.v1.OnFailure
-	31, // 3: toolwave.v1.ExecuteParallelRequest.timeout:type_name -> google.protobuf.Duration
-	32, // 4: toolwave.v1.ExecuteParallelRequest.retry:type_name -> toolwave.v1.RetryPolicy
+	34, // 3: toolwave.v1.ExecuteParallelRequest.timeout:type_name -> google.protobuf.Duration
+	35, // 4: toolwave.v1.ExecuteParallelRequest.retry:type_name -> toolwave.v1.RetryPolicy
 	2,  // 5: toolwave.v1.ExecuteParallelRequest.result_form:type_name -> toolwave.v1.ResultForm
-	33, // 6: toolwave.v1.Call.parameters:type_name -> google.protobuf.Struct
-	31, // 7: toolwave.v1.Call.timeout:type_name -> google.protobuf.Duration
-	31, // 8: toolwave.v1.Call.queue_timeout:type_name -> google.protobuf.Duration
-	32, // 9: toolwave.v1.Call.retry:type_name -> toolwave.v1.RetryPolicy
-	8,  // 10: toolwave.v1.ExecuteParallelResponse.results:type_name -> toolwave.v1.CallResult
-	12, // 11: toolwave.v1.ExecuteParallelResponse.summary:type_name -> toolwave.v1.ExecutionSummary
+	36, // 6: toolwave.v1.Call.parameters:type_name -> google.protobuf.Struct
+	34, // 7: toolwave.v1.Call.timeout:type_name -> google.protobuf.Duration
+	34, // 8: toolwave.v1.Call.queue_timeout:type_name -> google.protobuf.Duration
+	35, // 9: toolwave.v1.Call.retry:type_name -> toolwave.v1.RetryPolicy
+	9,  // 10: toolwave.v1.ExecuteParallelResponse.results:type_name -> toolwave.v1.CallResult
+	13, // 11: toolwave.v1.ExecuteParallelResponse.summary:type_name -> toolwave.v1.ExecutionSummary
 	3,  // 12: toolwave.v1.CallResult.outcome:type_name -> toolwave.v1.Outcome
-	34, // 13: toolwave.v1.CallResult.result:type_name -> google.protobuf.Value
-	9,  // 14: toolwave.v1.CallResult.error:type_name -> toolwave.v1.CallError
-	11, // 15: toolwave.v1.CallResult.attempts:type_name -> toolwave.v1.Attempt
-	31, // 16: toolwave.v1.CallResult.queue_time:type_name -> google.protobuf.Duration
-	31, // 17: toolwave.v1.CallResult.execution_time:type_name -> google.protobuf.Duration
-	31, // 18: toolwave.v1.CallError.retry_after:type_name -> google.protobuf.Duration
-	10, // 19: toolwave.v1.CallError.violations:type_name -> toolwave.v1.ParameterViolation
-	35, // 20: toolwave.v1.Attempt.started_at:type_name -> google.protobuf.Timestamp
-	35, // 21: toolwave.v1.Attempt.ended_at:type_name -> google.protobuf.Timestamp
-	9,  // 22: toolwave.v1.Attempt.failure:type_name -> toolwave.v1.CallError
-	13, // 23: toolwave.v1.ExecutionSummary.outcomes:type_name -> toolwave.v1.OutcomeCount
-	31, // 24: toolwave.v1.ExecutionSummary.duration:type_name -> google.protobuf.Duration
-	31, // 25: toolwave.v1.ExecutionSummary.sequential_duration:type_name -> google.protobuf.Duration
-	3,  // 26: toolwave.v1.OutcomeCount.outcome:type_name -> toolwave.v1.Outcome
-	5,  // 27: toolwave.v1.ExecuteParallelStreamRequest.execution:type_name -> toolwave.v1.ExecuteParallelRequest
-	16, // 28: toolwave.v1.ExecuteParallelStreamResponse.events:type_name -> toolwave.v1.ExecutionEvent
-	35, // 29: toolwave.v1.ExecutionEvent.at:type_name -> google.protobuf.Timestamp
-	17, // 30: toolwave.v1.ExecutionEvent.planned:type_name -> toolwave.v1.ExecutionPlanned
-	19, // 31: toolwave.v1.ExecutionEvent.started:type_name -> toolwave.v1.AttemptStarted
-	20, // 32: toolwave.v1.ExecutionEvent.progress:type_name -> toolwave.v1.AttemptProgress
-	21, // 33: toolwave.v1.ExecutionEvent.retried:type_name -> toolwave.v1.AttemptRetried
-	22, // 34: toolwave.v1.ExecutionEvent.result:type_name -> toolwave.v1.CallEnded
-	12, // 35: toolwave.v1.ExecutionEvent.summary:type_name -> toolwave.v1.ExecutionSummary
-	18, // 36: toolwave.v1.ExecutionPlanned.waves:type_name -> toolwave.v1.Wave
-	9,  // 37: toolwave.v1.AttemptRetried.failure:type_name -> toolwave.v1.CallError
-	31, // 38: toolwave.v1.AttemptRetried.backoff:type_name -> google.protobuf.Duration
-	8,  // 39: toolwave.v1.CallEnded.result:type_name -> toolwave.v1.CallResult
-	5,  // 40: toolwave.v1.PlanExecutionRequest.execution:type_name -> toolwave.v1.ExecuteParallelRequest
-	18, // 41: toolwave.v1.PlanExecutionResponse.waves:type_name -> toolwave.v1.Wave
-	25, // 42: toolwave.v1.PlanExecutionResponse.edges:type_name -> toolwave.v1.Edge
-	22, // 43: toolwave.v1.PlanExecutionResponse.rejected:type_name -> toolwave.v1.CallEnded
-	4,  // 44: toolwave.v1.Edge.origin:type_name -> toolwave.v1.EdgeOrigin
-	30, // 45: toolwave.v1.ListToolsResponse.tools:type_name -> toolwave.v1.ListedTool
-	36, // 46: toolwave.v1.ListedTool.tool:type_name -> toolwave.v1.Tool
-	5,  // 47: toolwave.v1.ExecutionService.ExecuteParallel:input_type -> toolwave.v1.ExecuteParallelRequest
-	14, // 48: toolwave.v1.ExecutionService.ExecuteParallelStream:input_type -> toolwave.v1.ExecuteParallelStreamRequest
-	23, // 49: toolwave.v1.ExecutionService.PlanExecution:input_type -> toolwave.v1.PlanExecutionRequest
-	26, // 50: toolwave.v1.ExecutionService.CancelExecution:input_type -> toolwave.v1.CancelExecutionRequest
-	28, // 51: toolwave.v1.ExecutionService.ListTools:input_type -> toolwave.v1.ListToolsRequest
-	7,  // 52: toolwave.v1.ExecutionService.ExecuteParallel:output_type -> toolwave.v1.ExecuteParallelResponse
-	15, // 53: toolwave.v1.ExecutionService.ExecuteParallelStream:output_type -> toolwave.v1.ExecuteParallelStreamResponse
-	24, // 54: toolwave.v1.ExecutionService.PlanExecution:output_type -> toolwave.v1.PlanExecutionResponse
-	27, // 55: toolwave.v1.ExecutionService.CancelExecution:output_type -> toolwave.v1.CancelExecutionResponse
-	29, // 56: toolwave.v1.ExecutionService.ListTools:output_type -> toolwave.v1.ListToolsResponse
-	52, // [52:57] is the sub-list for method output_type
-	47, // [47:52] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	37, // 13: toolwave.v1.CallResult.result:type_name -> google.protobuf.Value
+	10, // 14: toolwave.v1.CallResult.error:type_name -> toolwave.v1.CallError
+	12, // 15: toolwave.v1.CallResult.attempts:type_name -> toolwave.v1.Attempt
+	34, // 16: toolwave.v1.CallResult.queue_time:type_name -> google.protobuf.Duration
+	34, // 17: toolwave.v1.CallResult.execution_time:type_name -> google.protobuf.Duration
+	34, // 18: toolwave.v1.CallError.retry_after:type_name -> google.protobuf.Duration
+	11, // 19: toolwave.v1.CallError.violations:type_name -> toolwave.v1.ParameterViolation
+	38, // 20: toolwave.v1.Attempt.started_at:type_name -> google.protobuf.Timestamp
+	38, // 21: toolwave.v1.Attempt.ended_at:type_name -> google.protobuf.Timestamp
+	10, // 22: toolwave.v1.Attempt.failure:type_name -> toolwave.v1.CallError
+	38, // 23: toolwave.v1.Attempt.dispatched_at:type_name -> google.protobuf.Timestamp
+	16, // 24: toolwave.v1.ExecutionSummary.outcomes:type_name -> toolwave.v1.OutcomeCount
+	34, // 25: toolwave.v1.ExecutionSummary.duration:type_name -> google.protobuf.Duration
+	34, // 26: toolwave.v1.ExecutionSummary.sequential_duration:type_name -> google.protobuf.Duration
+	14, // 27: toolwave.v1.ExecutionSummary.analysis:type_name -> toolwave.v1.ExecutionAnalysis
+	34, // 28: toolwave.v1.ExecutionAnalysis.critical_path_execution:type_name -> google.protobuf.Duration
+	15, // 29: toolwave.v1.ExecutionAnalysis.waits:type_name -> toolwave.v1.Wait
+	34, // 30: toolwave.v1.ExecutionAnalysis.retry_time:type_name -> google.protobuf.Duration
+	34, // 31: toolwave.v1.ExecutionAnalysis.lower_bound:type_name -> google.protobuf.Duration
+	34, // 32: toolwave.v1.ExecutionAnalysis.saved_by_one_more_slot:type_name -> google.protobuf.Duration
+	4,  // 33: toolwave.v1.Wait.reason:type_name -> toolwave.v1.WaitReason
+	34, // 34: toolwave.v1.Wait.time:type_name -> google.protobuf.Duration
+	3,  // 35: toolwave.v1.OutcomeCount.outcome:type_name -> toolwave.v1.Outcome
+	6,  // 36: toolwave.v1.ExecuteParallelStreamRequest.execution:type_name -> toolwave.v1.ExecuteParallelRequest
+	19, // 37: toolwave.v1.ExecuteParallelStreamResponse.events:type_name -> toolwave.v1.ExecutionEvent
+	38, // 38: toolwave.v1.ExecutionEvent.at:type_name -> google.protobuf.Timestamp
+	20, // 39: toolwave.v1.ExecutionEvent.planned:type_name -> toolwave.v1.ExecutionPlanned
+	22, // 40: toolwave.v1.ExecutionEvent.started:type_name -> toolwave.v1.AttemptStarted
+	23, // 41: toolwave.v1.ExecutionEvent.progress:type_name -> toolwave.v1.AttemptProgress
+	24, // 42: toolwave.v1.ExecutionEvent.retried:type_name -> toolwave.v1.AttemptRetried
+	25, // 43: toolwave.v1.ExecutionEvent.result:type_name -> toolwave.v1.CallEnded
+	13, // 44: toolwave.v1.ExecutionEvent.summary:type_name -> toolwave.v1.ExecutionSummary
+	21, // 45: toolwave.v1.ExecutionPlanned.waves:type_name -> toolwave.v1.Wave
+	10, // 46: toolwave.v1.AttemptRetried.failure:type_name -> toolwave.v1.CallError
+	34, // 47: toolwave.v1.AttemptRetried.backoff:type_name -> google.protobuf.Duration
+	9,  // 48: toolwave.v1.CallEnded.result:type_name -> toolwave.v1.CallResult
+	6,  // 49: toolwave.v1.PlanExecutionRequest.execution:type_name -> toolwave.v1.ExecuteParallelRequest
+	21, // 50: toolwave.v1.PlanExecutionResponse.waves:type_name -> toolwave.v1.Wave
+	28, // 51: toolwave.v1.PlanExecutionResponse.edges:type_name -> toolwave.v1.Edge
+	25, // 52: toolwave.v1.PlanExecutionResponse.rejected:type_name -> toolwave.v1.CallEnded
+	5,  // 53: toolwave.v1.Edge.origin:type_name -> toolwave.v1.EdgeOrigin
+	33, // 54: toolwave.v1.ListToolsResponse.tools:type_name -> toolwave.v1.ListedTool
+	39, // 55: toolwave.v1.ListedTool.tool:type_name -> toolwave.v1.Tool
+	6,  // 56: toolwave.v1.ExecutionService.ExecuteParallel:input_type -> toolwave.v1.ExecuteParallelRequest
+	17, // 57: toolwave.v1.ExecutionService.ExecuteParallelStream:input_type -> toolwave.v1.ExecuteParallelStreamRequest
+	26, // 58: toolwave.v1.ExecutionService.PlanExecution:input_type -> toolwave.v1.PlanExecutionRequest
+	29, // 59: toolwave.v1.ExecutionService.CancelExecution:input_type -> toolwave.v1.CancelExecutionRequest
+	31, // 60: toolwave.v1.ExecutionService.ListTools:input_type -> toolwave.v1.ListToolsRequest
+	8,  // 61: toolwave.v1.ExecutionService.ExecuteParallel:output_type -> toolwave.v1.ExecuteParallelResponse
+	18, // 62: toolwave.v1.ExecutionService.ExecuteParallelStream:output_type -> toolwave.v1.ExecuteParallelStreamResponse
+	27, // 63: toolwave.v1.ExecutionService.PlanExecution:output_type -> toolwave.v1.PlanExecutionResponse
+	30, // 64: toolwave.v1.ExecutionService.CancelExecution:output_type -> toolwave.v1.CancelExecutionResponse
+	32, // 65: toolwave.v1.ExecutionService.ListTools:output_type -> toolwave.v1.ListToolsResponse
+	61, // [61:66] is the sub-list for method output_type
+	56, // [56:61] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_toolwave_v1_execution_proto_init() }
@@ -2615,7 +2941,7 @@ func file_toolwave_v1_execution_proto_init() {
 		(*CallResult_Result)(nil),
 		(*CallResult_ResultJson)(nil),
 	}
-	file_toolwave_v1_execution_proto_msgTypes[11].OneofWrappers = []any{
+	file_toolwave_v1_execution_proto_msgTypes[13].OneofWrappers = []any{
 		(*ExecutionEvent_Planned)(nil),
 		(*ExecutionEvent_Started)(nil),
 		(*ExecutionEvent_Progress)(nil),
@@ -2623,8 +2949,8 @@ func file_toolwave_v1_execution_proto_init() {
 		(*ExecutionEvent_Result)(nil),
 		(*ExecutionEvent_Summary)(nil),
 	}
-	file_toolwave_v1_execution_proto_msgTypes[15].OneofWrappers = []any{}
-	file_toolwave_v1_execution_proto_msgTypes[21].OneofWrappers = []any{
+	file_toolwave_v1_execution_proto_msgTypes[17].OneofWrappers = []any{}
+	file_toolwave_v1_execution_proto_msgTypes[23].OneofWrappers = []any{
 		(*CancelExecutionRequest_ExecutionId)(nil),
 		(*CancelExecutionRequest_IdempotencyKey)(nil),
 	}
@@ -2633,8 +2959,8 @@ func file_toolwave_v1_execution_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_toolwave_v1_execution_proto_rawDesc), len(file_toolwave_v1_execution_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   26,
+			NumEnums:      6,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

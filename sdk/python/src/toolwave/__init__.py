@@ -31,6 +31,7 @@ from toolwave._errors import (
 )
 from toolwave._tool import HostedTool, reads, tool, writes
 from toolwave._types import (
+    Analysis,
     Attempt,
     CallFailure,
     Cancellation,
@@ -51,6 +52,7 @@ from toolwave._types import (
     ToolCall,
     ToolResult,
     Violation,
+    Wait,
 )
 from toolwave.worker import Worker, serve
 
@@ -58,6 +60,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AlreadyExistsError",
+    "Analysis",
     "AsyncClient",
     "Attempt",
     "Batcher",
@@ -100,6 +103,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "Violation",
+    "Wait",
     "Worker",
     "WorkerError",
     "reads",

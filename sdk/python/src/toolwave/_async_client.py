@@ -82,7 +82,9 @@ class AsyncClient:
         for where in self._routes:
             check_token(where.address, self._token, insecure_plaintext_token)
         self._max_message_bytes = max_message_bytes
-        self._turns = _failover.Turns([where.address.target for where in self._routes], patience, resubmit)
+        self._turns = _failover.Turns(
+            [where.address.target for where in self._routes], patience, resubmit, channel_options
+        )
         self._ways: list[_Way] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -113,16 +115,10 @@ class AsyncClient:
             return await self._ask(0, method, request, traceparent)
         return (await self._carry(method, request, traceparent))[0]
 
-    async def _carry(
-        self, method: str, request: Any, traceparent: str | None = None
-    ) -> tuple[Any, _failover.Carrying]:
+    async def _carry(self, method: str, request: Any, traceparent: str | None = None) -> tuple[Any, _failover.Carrying]:
         carrying = _failover.carrying(self._turns, request)
         while True:
-            way = self._turns.pick()
-            if not await self._way(way).connected():
-                error: RpcError = _failover.unreachable(self._turns.addresses[way])
-                await asyncio.sleep(carrying.missed(way, error, sent=False))
-                continue
+            way = await self._reached(carrying)
             if method == "execute":
                 carrying.in_time(request)
             try:
@@ -138,10 +134,8 @@ class AsyncClient:
         except grpc.RpcError as error:
             raise from_rpc(error) from None
 
-    async def _reached(self) -> int:
-        if self._turns.is_once:
-            return 0
-        carrying = _failover.Carrying(self._turns, repeatable=True, deadline=None)
+    async def _reached(self, carrying: _failover.Carrying) -> int:
+        """One that can be connected to."""
         while not await self._way(way := self._turns.pick()).connected():
             error = _failover.unreachable(self._turns.addresses[way])
             await asyncio.sleep(carrying.missed(way, error, sent=False))
@@ -184,26 +178,35 @@ class AsyncClient:
         """Each event as it happens: planned first, then a result for each call as it ends, the summary last.
 
         An iteration that is left early cancels the execution; `contextlib.aclosing` makes that happen at once.
-        Of several coordinators one is asked that can be connected to; its errors are the caller's.
+        Of several coordinators another is asked until one has begun to answer; afterwards its errors are the caller's.
         """
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        call = self._way(await self._reached()).methods["stream"](
-            pb.ExecuteParallelStreamRequest(execution=request),
-            timeout=_calls.rpc_deadline(request),
-            metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
-        )
-        try:
-            while True:
-                message = await call.read()
-                if message is grpc.aio.EOF:
-                    return
-                for each in message.events:
-                    if (event := _results.event(each)) is not None:
-                        yield event
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
-        finally:
-            call.cancel()
+        carrying = None if self._turns.is_once else _failover.carrying(self._turns, request)
+        while True:
+            way = 0
+            if carrying is not None:
+                way = await self._reached(carrying)
+                carrying.in_time(request)
+            call = self._way(way).methods["stream"](
+                pb.ExecuteParallelStreamRequest(execution=request),
+                timeout=_calls.rpc_deadline(request),
+                metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
+            )
+            try:
+                while (message := await call.read()) is not grpc.aio.EOF:
+                    # it has begun to answer
+                    carrying = None
+                    for each in message.events:
+                        if (event := _results.event(each)) is not None:
+                            yield event
+                return
+            except grpc.RpcError as error:
+                if carrying is None:
+                    raise from_rpc(error) from None
+                missed = from_rpc(error)
+            finally:
+                call.cancel()
+            await asyncio.sleep(carrying.missed(way, missed))
 
     async def plan(
         self,
@@ -213,12 +216,14 @@ class AsyncClient:
     ) -> Plan:
         """Waves and edges of the calls; runs nothing."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        return _results.plan(await self._call("plan", pb.PlanExecutionRequest(execution=request)))
+        planned = await self._call("plan", pb.PlanExecutionRequest(execution=request), options.get("traceparent"))
+        return _results.plan(planned)
 
     async def cancel(self, *, execution_id: str | None = None, idempotency_key: str | None = None) -> Cancellation:
-        """Cancels an execution; one that has ended is no error."""
+        """Cancels an execution; one that has ended is no error. Of several coordinators the one that was asked last
+        is told: another one does not know the execution."""
         request = _calls.cancel_request(execution_id, idempotency_key)
-        return _results.cancellation(await self._call("cancel", request))
+        return _results.cancellation(await self._ask(self._turns.current, "cancel", request))
 
     async def list_tools(self) -> list[Tool]:
         """The tools of the cluster, sorted by name."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +22,9 @@ from toolwave._types import Cancellation, Event, Execution, Plan, Tool, ToolCall
 
 _UNWATCHED = 0.25
 """Seconds until grpc's thread that watches a channel has ended: it fails, and says so, if the channel closes first."""
+
+_LAST_READ = 0.1
+"""Seconds for a message that has come already, when the status of its call is known."""
 
 
 class _Way:
@@ -63,6 +68,35 @@ class _Way:
             return self._state is grpc.ChannelConnectivity.READY
 
 
+def _messages(call: Any) -> Iterator[pb.ExecuteParallelStreamResponse]:
+    """Of a stream, until it ends. grpc's iterator waits for ever for a first message where grpc sent the request again
+    by itself and had no connection left, though it knows the call's status: so that message is waited for elsewhere."""
+    first: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            first.put(next(call, None))
+        except Exception as error:
+            first.put(error)
+
+    def on_ended(_: Any) -> None:
+        if call.code() is not grpc.StatusCode.OK:
+            first.put(call)
+
+    call.add_done_callback(on_ended)
+    threading.Thread(target=read, name="toolwave-stream", daemon=True).start()
+    message = first.get()
+    if message is call:
+        # a message that came before the status goes first
+        with contextlib.suppress(queue.Empty):
+            message = first.get(timeout=_LAST_READ)
+    if isinstance(message, Exception):
+        raise message
+    if message is not None:
+        yield message
+        yield from call
+
+
 class Client:
     """Runs tool calls on a cluster, and blocks meanwhile. `with` or `close()` ends it.
 
@@ -91,7 +125,7 @@ class Client:
         for where in routes:
             check_token(where.address, self._token, insecure_plaintext_token)
         self._max_message_bytes = max_message_bytes
-        self._turns = _failover.Turns([where.address.target for where in routes], patience, resubmit)
+        self._turns = _failover.Turns([where.address.target for where in routes], patience, resubmit, channel_options)
         self._ways = [_Way(where) for where in routes]
 
     def __enter__(self) -> Self:
@@ -119,11 +153,7 @@ class Client:
     def _carry(self, method: str, request: Any, traceparent: str | None = None) -> tuple[Any, _failover.Carrying]:
         carrying = _failover.carrying(self._turns, request)
         while True:
-            way = self._turns.pick()
-            if not self._ways[way].connected():
-                error: RpcError = _failover.unreachable(self._turns.addresses[way])
-                time.sleep(carrying.missed(way, error, sent=False))
-                continue
+            way = self._reached(carrying)
             if method == "execute":
                 carrying.in_time(request)
             try:
@@ -178,28 +208,38 @@ class Client:
     ) -> Iterator[Event]:
         """Each event as it happens. An iteration that is left early cancels the execution.
 
-        Of several coordinators one is asked that can be connected to; its errors are the caller's.
+        Of several coordinators another is asked until one has begun to answer; afterwards its errors are the caller's.
         """
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        call = self._ways[self._reached()].stream(
-            pb.ExecuteParallelStreamRequest(execution=request),
-            timeout=_calls.rpc_deadline(request),
-            metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
-        )
-        try:
-            for message in call:
-                for each in message.events:
-                    if (event := _results.event(each)) is not None:
-                        yield event
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
-        finally:
-            call.cancel()
+        carrying = None if self._turns.is_once else _failover.carrying(self._turns, request)
+        while True:
+            way = 0
+            if carrying is not None:
+                way = self._reached(carrying)
+                carrying.in_time(request)
+            call = self._ways[way].stream(
+                pb.ExecuteParallelStreamRequest(execution=request),
+                timeout=_calls.rpc_deadline(request),
+                metadata=_trace.metadata(self._token.metadata(), options.get("traceparent")),
+            )
+            try:
+                for message in _messages(call):
+                    # it has begun to answer
+                    carrying = None
+                    for each in message.events:
+                        if (event := _results.event(each)) is not None:
+                            yield event
+                return
+            except grpc.RpcError as error:
+                if carrying is None:
+                    raise from_rpc(error) from None
+                missed = from_rpc(error)
+            finally:
+                call.cancel()
+            time.sleep(carrying.missed(way, missed))
 
-    def _reached(self) -> int:
-        if self._turns.is_once:
-            return 0
-        carrying = _failover.Carrying(self._turns, repeatable=True, deadline=None)
+    def _reached(self, carrying: _failover.Carrying) -> int:
+        """One that can be connected to."""
         while not self._ways[way := self._turns.pick()].connected():
             time.sleep(carrying.missed(way, _failover.unreachable(self._turns.addresses[way]), sent=False))
         return way
@@ -212,12 +252,14 @@ class Client:
     ) -> Plan:
         """Waves and edges of the calls; runs nothing."""
         request = _calls.execution_request(tool_calls, max_concurrency, options, self._max_message_bytes)
-        return _results.plan(self._call("plan", pb.PlanExecutionRequest(execution=request)))
+        planned = self._call("plan", pb.PlanExecutionRequest(execution=request), options.get("traceparent"))
+        return _results.plan(planned)
 
     def cancel(self, *, execution_id: str | None = None, idempotency_key: str | None = None) -> Cancellation:
-        """Cancels an execution; one that has ended is no error."""
+        """Cancels an execution; one that has ended is no error. Of several coordinators the one that was asked last
+        is told: another one does not know the execution."""
         request = _calls.cancel_request(execution_id, idempotency_key)
-        return _results.cancellation(self._call("cancel", request))
+        return _results.cancellation(self._ask(self._turns.current, "cancel", request))
 
     def list_tools(self) -> list[Tool]:
         """The tools of the cluster, sorted by name."""

@@ -77,6 +77,7 @@ class RpcError(ToolwaveError):
         """Seconds to wait before the next try, where another try makes sense."""
         self.quota = list(quota)
         self.metadata = metadata or {}
+        self._was_not_sent = False
 
     def __str__(self) -> str:
         head = self.status if self.reason is None else f"{self.status} {self.reason}"
@@ -131,6 +132,8 @@ _BY_STATUS: dict[str, type[RpcError]] = {
     "CANCELLED": CancelledError,
 }
 _DETAILS = "grpc-status-details-bin"
+_NO_CONNECTION = ("connections to all backends failing", "failed to connect to all addresses")
+"""How grpc's message begins where it has no connection that a request could be sent over."""
 
 
 def from_status(code: grpc.StatusCode, message: str | None, trailers: Any) -> RpcError:
@@ -194,7 +197,12 @@ def _details(trailers: Any) -> Iterable[Any]:
 def from_rpc(error: grpc.RpcError) -> RpcError:
     """The same, from what grpc raises: its blocking and its asynchronous errors have these methods both."""
     known: Any = error
-    return from_status(known.code(), known.details(), known.trailing_metadata())
+    trailers = known.trailing_metadata()
+    made = from_status(known.code(), known.details(), trailers)
+    # Of a server's own status there would be trailers. What grpc had sent before, and no server has seen (HTTP/2 says
+    # so of a connection that closes in order), it sends again by itself: its last word is of the whole request.
+    made._was_not_sent = not trailers and made.status == "UNAVAILABLE" and made.message.startswith(_NO_CONNECTION)
+    return made
 
 
 class ToolError(Exception):

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from toolwave._channel import Options
 from toolwave._errors import ConfigurationError, ResourceExhaustedError, RpcError, UnavailableError
 from toolwave._proto import execution_pb2 as pb
 from toolwave._types import Resubmission
@@ -46,11 +47,15 @@ def split(addresses: str) -> list[str]:
 class Turns:
     """Which of several coordinators is asked: the same as long as it answers. Shared by all requests of a client."""
 
-    def __init__(self, addresses: list[str], patience: float | None, resubmit: Resubmit) -> None:
+    def __init__(
+        self, addresses: list[str], patience: float | None, resubmit: Resubmit, channel_options: Options = ()
+    ) -> None:
         if resubmit not in ("never", "keyed", "always"):
             raise ConfigurationError(f"resubmit: {resubmit!r} is not allowed; expected never, keyed or always")
         self.addresses = addresses
         self.resubmit = resubmit
+        self.grpc_retries = any(name == "grpc.service_config" for name, _ in channel_options)
+        """The caller may have told grpc to send again what has run: its errors are of the last try only."""
         self._patience = patience
         self._current = random.randrange(len(addresses))
         self._resting: dict[int, float] = {}
@@ -63,6 +68,11 @@ class Turns:
     @property
     def patience(self) -> float:
         return PATIENCE if self._patience is None else self._patience
+
+    @property
+    def current(self) -> int:
+        """The one that was asked last."""
+        return self._current
 
     def pick(self) -> int:
         """The one that was asked last; when it rests, the next that does not, or that may be asked soonest."""
@@ -106,7 +116,7 @@ class Carrying:
 
     def missed(self, way: int, error: RpcError, *, sent: bool = True) -> float:
         """Seconds to wait before another is asked. Raises what the caller gets, where none may be."""
-        may_have_run = sent and _may_have_run(error)
+        may_have_run = sent and _may_have_run(error, self.turns.grpc_retries)
         if not may_have_run and not _was_not_taken(error):
             raise self._uncertain or error
         self.turns.rest(way, self._backoff if error.retry_after is None else error.retry_after)
@@ -135,7 +145,7 @@ class Carrying:
 def carrying(turns: Turns, request: object) -> Carrying:
     """What only reads may be repeated; an execution where its caller says so."""
     if not isinstance(request, pb.ExecuteParallelRequest):
-        return Carrying(turns, not isinstance(request, pb.CancelExecutionRequest), None)
+        return Carrying(turns, repeatable=True, deadline=None)
     deadline = None
     if request.HasField("timeout"):
         deadline = time.monotonic() + request.timeout.ToNanoseconds() / 1e9
@@ -147,9 +157,10 @@ def unreachable(address: str) -> UnavailableError:
     return UnavailableError("UNAVAILABLE", f"no coordinator at {address}")
 
 
-def _may_have_run(error: RpcError) -> bool:
-    # Without a reason of the coordinator's it was the connection that broke. Where that was just before the request,
-    # grpc knows that nothing was sent, and does not say so: that counts as sent too.
+def _may_have_run(error: RpcError, grpc_retries: bool) -> bool:
+    if error._was_not_sent and not grpc_retries:
+        return False
+    # without a reason of the coordinator's it was the connection that broke
     return isinstance(error, UnavailableError) and error.reason in (None, "COORDINATOR_STOPPED")
 
 

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from toolwave._proto import execution_pb2 as pb
 from toolwave._proto import tool_pb2
 from toolwave._types import (
+    Analysis,
     Attempt,
     CallFailure,
     Cancellation,
@@ -29,10 +30,13 @@ from toolwave._types import (
     Summary,
     Tool,
     ToolResult,
+    Wait,
+    WaitReason,
 )
 
 _OUTCOMES = {number: cast(OutcomeName, name.removeprefix("OUTCOME_")) for name, number in pb.Outcome.items()}
 _ORIGINS = {number: name.removeprefix("EDGE_ORIGIN_") for name, number in pb.EdgeOrigin.items()}
+_WAIT_REASONS = {number: cast(WaitReason, name.removeprefix("WAIT_REASON_")) for name, number in pb.WaitReason.items()}
 _DECODER = json.JSONDecoder()
 
 
@@ -88,6 +92,7 @@ def _attempt(attempt: pb.Attempt) -> Attempt:
         "ended_at": _instant(attempt.ended_at) if attempt.HasField("ended_at") else None,
         "failure": failure(attempt.failure) if attempt.HasField("failure") else None,
         "late": attempt.late,
+        "dispatched_at": _instant(attempt.dispatched_at) if attempt.HasField("dispatched_at") else None,
     }
 
 
@@ -140,6 +145,26 @@ def summary(message: pb.ExecutionSummary, at: float | None = None) -> Summary:
         sequential_duration=seconds(message.sequential_duration),
         attempts=message.attempts,
         at=at,
+        analysis=_analysis(message.analysis) if message.HasField("analysis") else None,
+    )
+
+
+def _analysis(message: pb.ExecutionAnalysis) -> Analysis:
+    return Analysis(
+        critical_path=list(message.critical_path),
+        critical_path_execution=seconds(message.critical_path_execution),
+        waits=[
+            # a reason that this version does not know is none that it could name
+            Wait(_WAIT_REASONS.get(cast(Any, wait.reason), "UNSPECIFIED"), wait.subject, seconds(wait.time), wait.calls)
+            for wait in message.waits
+        ],
+        retries=message.retries,
+        retry_time=seconds(message.retry_time),
+        lower_bound=seconds(message.lower_bound),
+        peak_in_flight=message.peak_in_flight,
+        saved_by_one_more_slot=(
+            seconds(message.saved_by_one_more_slot) if message.HasField("saved_by_one_more_slot") else None
+        ),
     )
 
 

@@ -26,6 +26,21 @@ OutcomeName = Literal[
     "UNKNOWN",
 ]
 
+WaitReason = Literal[
+    "NO_WORKER",
+    "SLOTS",
+    "COORDINATOR_LIMIT",
+    "EXECUTION_LIMIT",
+    "TENANT_LIMIT",
+    "TOOL_LIMIT",
+    "TOOL_RATE",
+    "TOOL_WORKER_LIMIT",
+    "BACKOFF",
+    "TURN",
+    "UNSPECIFIED",
+]
+"""What held a call back: the workers' slots, a limit, its tool's rate. TURN is none of the others."""
+
 
 class RetryPolicy(TypedDict, total=False):
     """When a failed attempt is followed by another. What is left out takes the coordinator's default."""
@@ -85,6 +100,8 @@ class Attempt(TypedDict):
     ended_at: float | None
     failure: CallFailure | None
     late: bool
+    dispatched_at: float | None
+    """When the coordinator sent it to the worker."""
 
 
 class ToolResult(TypedDict):
@@ -115,6 +132,38 @@ class ToolResult(TypedDict):
 
 
 @dataclass(frozen=True)
+class Wait:
+    """What ready calls waited for."""
+
+    reason: WaitReason
+    subject: str
+    """The tool, the tenant or the worker where the limit is theirs; else empty."""
+    time: float
+    """Seconds, summed over the calls."""
+    calls: int
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Why an execution took as long as it did. Times are seconds."""
+
+    critical_path: list[int]
+    """The chain of calls that the end waited for, first to last: indices into the calls."""
+    critical_path_execution: float
+    """What the calls of that chain took to execute; the rest of the duration was waiting."""
+    waits: list[Wait]
+    """Longest first. Their sum may exceed the duration."""
+    retries: int
+    retry_time: float
+    """Backoffs, and attempts that failed and were followed by another."""
+    lower_bound: float
+    """With any number of slots it takes this long."""
+    peak_in_flight: int
+    saved_by_one_more_slot: float | None
+    """An estimate of what one more call in flight at once would have saved; None of executions too large for it."""
+
+
+@dataclass(frozen=True)
 class Summary:
     """An execution as a whole. Times are seconds."""
 
@@ -128,6 +177,8 @@ class Summary:
     attempts: int
     at: float | None = None
     """When the event came about, in seconds since 1970; None outside streams."""
+    analysis: Analysis | None = None
+    """None from a coordinator that does not tell."""
     kind: Literal["summary"] = "summary"
 
 

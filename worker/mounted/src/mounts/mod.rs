@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
     path::{Path, PathBuf},
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -13,7 +14,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio_util::task::task_tracker::TaskTracker;
-use toolwave_config::Problem;
+use toolwave_config::{Problem, ReloadStatus};
 use toolwave_keeper::Keeper;
 use toolwave_tool::SharedTool;
 
@@ -38,6 +39,7 @@ pub struct Mounts {
     patience: Option<Duration>,
     /// Once demanded, approval is demanded as long as the process lives: who can write the file cannot lift it.
     require_pins: bool,
+    reload_status: Arc<ReloadStatus>,
     /// The file has changed, and whoever was about to read it was dropped.
     stale: bool,
     tools: BTreeMap<String, Hosted>,
@@ -97,6 +99,7 @@ impl Mounts {
             watch: Watch::new(file.watched.clone()),
             patience,
             require_pins: file.require_pins,
+            reload_status: Arc::default(),
             stale: false,
             tools: BTreeMap::new(),
             servers: BTreeMap::new(),
@@ -116,6 +119,12 @@ impl Mounts {
                 .flat_map(|served| served.tools.iter().cloned()),
         )
         .collect()
+    }
+
+    /// What came of the last time that the file was read.
+    #[must_use]
+    pub fn reload_status(&self) -> &Arc<ReloadStatus> {
+        &self.reload_status
     }
 
     /// What each server says of its tools, and whether it is approved; or why it does not work, as far as is known.
@@ -176,10 +185,12 @@ impl Mounts {
                     changed,
                     removed,
                 } = difference;
+                self.reload_status.succeeded();
                 tracing::info!(added, changed, removed, "the tools file was read again");
                 added + changed + removed > 0
             }
             Err(problems) => {
+                self.reload_status.failed();
                 for problem in &problems {
                     tracing::error!(%problem, "the tools file is wrong");
                 }

@@ -78,7 +78,7 @@ class OpenSessionResponse(_message.Message):
     def __init__(self, registered: _Optional[_Union[Registered, _Mapping]] = ..., dispatches: _Optional[_Iterable[_Union[Dispatch, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[PayloadChunk, _Mapping]]] = ..., aborts: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., acknowledged_results: _Optional[int] = ..., heartbeat_answer: _Optional[int] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ..., set_draining: _Optional[_Union[SetDraining, _Mapping]] = ..., coordinators: _Optional[_Union[Coordinators, _Mapping]] = ...) -> None: ...
 
 class Register(_message.Message):
-    __slots__ = ("worker", "instance_id", "min_protocol", "max_protocol", "build", "slots", "labels", "tools", "coordinator_id", "in_flight", "draining", "max_message_bytes", "max_parameters_bytes")
+    __slots__ = ("worker", "instance_id", "min_protocol", "max_protocol", "build", "slots", "labels", "tools", "coordinator_id", "in_flight", "draining", "max_message_bytes", "max_parameters_bytes", "connected_to")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +99,7 @@ class Register(_message.Message):
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_PARAMETERS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_TO_FIELD_NUMBER: _ClassVar[int]
     worker: str
     instance_id: str
     min_protocol: int
@@ -112,7 +113,8 @@ class Register(_message.Message):
     draining: bool
     max_message_bytes: int
     max_parameters_bytes: int
-    def __init__(self, worker: _Optional[str] = ..., instance_id: _Optional[str] = ..., min_protocol: _Optional[int] = ..., max_protocol: _Optional[int] = ..., build: _Optional[str] = ..., slots: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., tools: _Optional[_Iterable[_Union[_tool_pb2.Tool, _Mapping]]] = ..., coordinator_id: _Optional[str] = ..., in_flight: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., draining: _Optional[bool] = ..., max_message_bytes: _Optional[int] = ..., max_parameters_bytes: _Optional[int] = ...) -> None: ...
+    connected_to: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, worker: _Optional[str] = ..., instance_id: _Optional[str] = ..., min_protocol: _Optional[int] = ..., max_protocol: _Optional[int] = ..., build: _Optional[str] = ..., slots: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., tools: _Optional[_Iterable[_Union[_tool_pb2.Tool, _Mapping]]] = ..., coordinator_id: _Optional[str] = ..., in_flight: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ..., draining: _Optional[bool] = ..., max_message_bytes: _Optional[int] = ..., max_parameters_bytes: _Optional[int] = ..., connected_to: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Registered(_message.Message):
     __slots__ = ("coordinator_id", "session_id", "protocol", "heartbeat_interval", "self_fence", "unwanted", "max_message_bytes", "max_result_bytes")

@@ -37,6 +37,8 @@ _numbers = itertools.count()
 class Worker:
     """A worker with these tools. `run` serves until `drain`; trouble with the coordinator never ends it.
 
+    It has a session with one coordinator: of a name that has several addresses, with the one that answers first.
+
     Tools that are `async` run in the loop that `run` runs in, and must not block it: heartbeats come from there too.
     Others run in threads, one for each slot.
     """
@@ -61,6 +63,10 @@ class Worker:
             raise ConfigurationError(f"name: {self.name!r} is not allowed; expected 1 to 128 bytes of [A-Za-z0-9._:-]")
         if isinstance(slots, bool) or not isinstance(slots, int) or slots < 0:
             raise ConfigurationError(f"slots: {slots!r} is not allowed; expected 0 or more")
+        if isinstance(coordinator, str) and "," in coordinator:
+            raise ConfigurationError(
+                f"coordinator: {coordinator!r} is several addresses; expected one: a Python worker has one coordinator"
+            )
         self._tools = _named(tools)
         self._route = route(coordinator, tls, MAX_MESSAGE, channel_options)
         self._settings = Settings(

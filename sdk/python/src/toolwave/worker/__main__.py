@@ -28,7 +28,9 @@ def _arguments() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(prog="python -m toolwave.worker", description="Host Python functions as tools.")
     parser.add_argument("tools", nargs="+", metavar="MODULE[:NAME]", help="all tools of a module, or one by its name")
-    parser.add_argument("--coordinator", default=default("COORDINATOR", DEFAULT_ADDRESS), help="host:port or https://…")
+    parser.add_argument(
+        "--coordinator", default=default("COORDINATOR", DEFAULT_ADDRESS), help="one: host:port or https://…"
+    )
     parser.add_argument("--name", default=default("NAME"), help="unique in the cluster")
     parser.add_argument("--slots", type=int, default=default("SLOTS", str(DEFAULT_SLOTS)), help="attempts at once")
     parser.add_argument(

@@ -126,7 +126,10 @@ def _check(first: pb.OpenSessionResponse) -> None:
         raise SessionLost("the coordinator broke the protocol: the first frame does not answer register")
     registered = first.registered
     if registered.protocol != PROTOCOL:
-        raise SessionLost(f"the coordinator speaks version {registered.protocol}; expected {PROTOCOL}")
+        raise SessionLost(
+            f"the coordinator broke the protocol: it answers with protocol version {registered.protocol}, "
+            f"and this worker offered {PROTOCOL} to {PROTOCOL}; expected one of those"
+        )
     if 0 < registered.max_message_bytes < MIN_MESSAGE:
         raise SessionLost(
             f"the coordinator takes messages of {registered.max_message_bytes} bytes; expected at least {MIN_MESSAGE}"
