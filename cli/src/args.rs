@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rustls::pki_types::ServerName;
 
 use crate::{
-    approve::ApproveArgs, call::CallArgs, check_tools::CheckArgs, executions::ExecutionsArgs,
-    limits::LimitsArgs, plan::parse_duration, top::TopArgs, trace::TraceArgs,
+    again::AgainArgs, approve::ApproveArgs, call::CallArgs, check_tools::CheckArgs,
+    executions::ExecutionsArgs, limits::LimitsArgs, plan::parse_duration, top::TopArgs, trace::TraceArgs,
 };
 
 /// Where a coordinator listens unless told otherwise.
@@ -70,6 +70,8 @@ pub(crate) struct RunArgs {
     pub(crate) coordinator: Option<String>,
     #[command(flatten)]
     pub(crate) link: LinkArgs,
+    #[command(flatten)]
+    pub(crate) again: AgainArgs,
     /// Calls in flight at once: a number, or `auto` for as many as the slots allow [default: the plan's, else 5]
     #[arg(long, value_name = "N|auto", value_parser = concurrency)]
     pub(crate) max_concurrency: Option<Concurrency>,

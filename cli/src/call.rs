@@ -10,6 +10,7 @@ use toolwave_client::{
 };
 
 use crate::{
+    again::AgainArgs,
     analysis::Detail,
     args::{EmbeddedArgs, LinkArgs, OutputArgs, OutputFormat},
     document,
@@ -61,9 +62,10 @@ pub(crate) async fn call(args: CallArgs) -> Result<Verdict, Failure> {
         &args.link,
         &args.embedded,
         Some(&args.tool),
+        AgainArgs::default(),
     )
     .await?;
-    let answer = run::submit(&request, &cluster.client).await;
+    let answer = run::submit(&request, &cluster.client, AgainArgs::default()).await;
     // After a second interrupt nothing is waited for any more.
     if !matches!(answer, Err(Failure::Interrupted)) {
         cluster.close().await;

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use toolwave_client::{Client, Tls};
+use toolwave_client::{Client, ClientBuilder, Tls};
 use toolwave_coordinator::{Coordinator, config::Config};
 use toolwave_mounted::{Mounts, ToolsFile};
 use toolwave_worker::{
@@ -17,7 +17,7 @@ use toolwave_worker::{
     tools::{Allow, Builtin, builtin_tools},
 };
 
-use crate::{args::LinkArgs, failure::Failure, mounted, output};
+use crate::{again::AgainArgs, args::LinkArgs, failure::Failure, mounted, output};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,10 +42,10 @@ struct Mounted {
 }
 
 impl Cluster {
-    /// Connects to a cluster and sees that it answers, within 10 s.
-    pub(crate) async fn remote(url: &str, link: &LinkArgs) -> Result<Self, Failure> {
+    /// Connects to a cluster and sees that it answers, within 10 s and what patience there is.
+    pub(crate) async fn remote(url: &str, link: &LinkArgs, again: AgainArgs) -> Result<Self, Failure> {
         let connected = async {
-            let client = connect(url, link).await?;
+            let client = again.connect(url, link).await?;
             // A port that takes connections need not be a coordinator's.
             client.list_tools().await?;
             Ok(Self {
@@ -53,7 +53,7 @@ impl Cluster {
                 embedded: None,
             })
         };
-        within(url, connected).await
+        within_time(url, ANSWER_TIMEOUT.saturating_add(again.patience()), connected).await
     }
 
     /// Starts one in this process, with the built-in tools that `allowed` permits and those of a file.
@@ -162,6 +162,11 @@ impl Mounted {
 
 /// Connects to a coordinator elsewhere, as whom the flags or the environment say.
 pub(crate) async fn connect(url: &str, link: &LinkArgs) -> Result<Client, Failure> {
+    Ok(builder(url, link)?.connect().await?)
+}
+
+/// The same, to be told more.
+pub(crate) fn builder(url: &str, link: &LinkArgs) -> Result<ClientBuilder, Failure> {
     let mut tls = Tls::new();
     if let Some(path) = &link.ca {
         tls = tls.ca_file(path);
@@ -196,7 +201,7 @@ pub(crate) async fn connect(url: &str, link: &LinkArgs) -> Result<Client, Failur
     if link.insecure_plaintext_token {
         builder = builder.insecure_allow_plaintext_token();
     }
-    Ok(builder.connect().await?)
+    Ok(builder)
 }
 
 /// Bounds what needs no more than an answer: a coordinator that takes longer is none to wait for.
@@ -204,10 +209,18 @@ pub(crate) async fn within<T>(
     url: &str,
     answer: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+    within_time(url, ANSWER_TIMEOUT, answer).await
+}
+
+async fn within_time<T>(
+    url: &str,
+    timeout: Duration,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(timeout, answer).await {
         Ok(answer) => answer,
         Err(_) => {
-            let seconds = ANSWER_TIMEOUT.as_secs();
+            let seconds = timeout.as_secs();
             Err(Failure::NoCoordinator(format!(
                 "no coordinator at {url}: no answer within {seconds} s"
             )))

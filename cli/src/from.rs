@@ -102,7 +102,7 @@ async fn endings(args: &RunArgs, file: &str, reply: &Reply, client: &Client) -> 
             ..v1::ExecuteParallelRequest::default()
         };
         run::apply_flags(args, &mut request);
-        match run::submit(&request, client).await? {
+        match run::submit(&request, client, args.again).await? {
             Answer::Ended(ended) => {
                 for ((at, _), result) in calls.drain(..).zip(ended.results) {
                     endings[at] = Some(ending(result));

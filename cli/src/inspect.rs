@@ -11,6 +11,7 @@ use toolwave_client::v1;
 use toolwave_worker::tools::Builtin;
 
 use crate::{
+    again::AgainArgs,
     args::{GraphFormat, OutputFormat, PlanArgs},
     check,
     cluster::{self, Cluster},
@@ -26,7 +27,11 @@ pub(crate) async fn plan(args: PlanArgs) -> Result<Verdict, Failure> {
     let mut wrong = Diagnostics::default();
     let plan = Plan::read(&args.file, &mut wrong).map_err(Failure::from_read)?;
     let cluster = match &args.coordinator {
-        Some(url) => check::or_plan(Cluster::remote(url, &args.link).await, &plan, &mut wrong)?,
+        Some(url) => check::or_plan(
+            Cluster::remote(url, &args.link, AgainArgs::default()).await,
+            &plan,
+            &mut wrong,
+        )?,
         None => embedded(&plan, args.tools.as_deref(), &mut wrong).await?,
     };
     let planned = check::with_coordinator(&plan, &cluster.client, wrong).await;

@@ -2,6 +2,7 @@
 //!
 //! Standard output holds the answer and nothing else; progress, notes, logs and errors go to standard error.
 
+mod again;
 mod analysis;
 mod approve;
 mod args;

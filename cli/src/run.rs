@@ -12,6 +12,7 @@ use toolwave_client::{
 };
 
 use crate::{
+    again::{self, AgainArgs},
     analysis::Detail,
     args::{Concurrency, EmbeddedArgs, LinkArgs, OutputFormat, RunArgs},
     check,
@@ -64,7 +65,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
         }
     };
     let ended = match wrong.is_empty() {
-        true => execute(&plan, &cluster.client).await,
+        true => execute(&plan, &cluster.client, args.again).await,
         // Nothing runs; the coordinator's view completes the list of what is wrong.
         false => match check::with_coordinator(&plan, &cluster.client, wrong).await {
             Ok(_) => Err(Failure::Other("the plan is wrong".to_owned())),
@@ -91,7 +92,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<Verdict, Failure> {
 
 /// The cluster that the flags name, or one in this process.
 pub(crate) async fn cluster(args: &RunArgs) -> Result<Cluster, Failure> {
-    let mut cluster = cluster_of(args.coordinator.as_deref(), &args.link, &args.embedded, None).await?;
+    let mut cluster = cluster_of(
+        args.coordinator.as_deref(),
+        &args.link,
+        &args.embedded,
+        None,
+        args.again,
+    )
+    .await?;
     if let Some(traced) = in_trace(&cluster.client, args.traceparent.as_deref())? {
         cluster.client = traced;
     }
@@ -122,6 +130,7 @@ pub(crate) async fn cluster_of(
     link: &LinkArgs,
     embedded: &EmbeddedArgs,
     tool: Option<&str>,
+    again: AgainArgs,
 ) -> Result<Cluster, Failure> {
     let Some(url) = coordinator else {
         let allowed = cluster::allowed(&embedded.allow)?;
@@ -141,7 +150,7 @@ pub(crate) async fn cluster_of(
             ));
         }
     }
-    Cluster::remote(url, link).await
+    Cluster::remote(url, link, again).await
 }
 
 pub(crate) fn apply_flags(args: &RunArgs, request: &mut v1::ExecuteParallelRequest) {
@@ -165,8 +174,8 @@ pub(crate) fn apply_flags(args: &RunArgs, request: &mut v1::ExecuteParallelReque
     request.set_result_form(v1::ResultForm::Json);
 }
 
-async fn execute(plan: &Plan, client: &Client) -> Result<Ended, Failure> {
-    match submit(&plan.request, client).await? {
+async fn execute(plan: &Plan, client: &Client, again: AgainArgs) -> Result<Ended, Failure> {
+    match submit(&plan.request, client, again).await? {
         Answer::Ended(ended) => Ok(ended),
         Answer::Refused { message, violations } => {
             let mut wrong = Diagnostics::default();
@@ -187,7 +196,14 @@ pub(crate) enum Answer {
 }
 
 /// Sends a request and follows it to its end.
-pub(crate) async fn submit(request: &v1::ExecuteParallelRequest, client: &Client) -> Result<Answer, Failure> {
+pub(crate) async fn submit(
+    request: &v1::ExecuteParallelRequest,
+    client: &Client,
+    again: AgainArgs,
+) -> Result<Answer, Failure> {
+    if again.resubmits() {
+        return again::submit(request, client).await;
+    }
     // From here on an interrupt has something to cancel; before, it ends the process as always.
     let interrupts = Interrupts::listen().map_err(|error| Failure::Other(error.to_string()))?;
     match client.execute_parallel_stream(request.clone()).await {

@@ -7,14 +7,14 @@ workers=(worker-pod-0-worker worker-pod-1-worker)
 # Podman, where it can be had: 77 when not, which the caller tells.
 have_podman() {
   local missing=()
-  for tool in podman runc buildah; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  for tool in podman runc buildah ip; do command -v "$tool" >/dev/null || missing+=("$tool"); done
   [ ${#missing[@]} -eq 0 ] && return 0
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing ${missing[*]}"
     { apt-get update && apt-get install -y --no-install-recommends \
-      podman runc netavark aardvark-dns catatonit iptables buildah; } >"$work/apt.log" 2>&1 || true
+      podman runc netavark aardvark-dns catatonit iptables iproute2 buildah; } >"$work/apt.log" 2>&1 || true
   fi
-  for tool in podman runc buildah; do command -v "$tool" >/dev/null || return 77; done
+  for tool in podman runc buildah ip; do command -v "$tool" >/dev/null || return 77; done
 }
 
 # A store, a runtime and a network of this run alone; nothing of it is left at the end.
@@ -37,15 +37,28 @@ CONF
   export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
 }
 
+networks=0
 # Nothing leaves it, and nothing of the phase before is in it.
 fresh_network() {
   network=toolwave-$$-$((++networks))
   podman network create --internal "$network" >/dev/null
+  subnet=$(podman network inspect --format '{{(index .Subnets 0).Subnet}}' "$network")
 }
-networks=0
+# To be called once a container is in it. Netavark's bridge has the lowest address of what is plugged in, another one when
+# pods come and go, and then containers answer to the old one for seconds.
+steady_network() {
+  ip link set dev "$(podman network inspect --format '{{.NetworkInterface}}' "$network")" address 02:00:00:00:01:00
+}
+# The flags for a pod whose address stays when it is started anew, as a Service's does. The number is one that podman
+# comes to late; without the second flag neighbours would look for half a minute for who had the address before.
+fixed_address() { echo "--ip=${subnet%.*}.$1" "--mac-address=02:00:00:00:00:$(printf %02x "$1")"; } # NUMBER
 
 none_left() {
   podman pod rm --all --force --time 0 >/dev/null 2>&1 || true
+  podman rm --all --force --time 0 >/dev/null 2>&1 || true
+  # that of the README, if it was made
+  [ ! -e "$work/network" ] || podman network rm --force "$(cat "$work/network")" >/dev/null 2>&1 || true
+  rm -f "$work/network"
   podman volume rm --all --force >/dev/null 2>&1 || true
   podman network rm --force "$network" >/dev/null 2>&1 || true
 }
@@ -65,10 +78,9 @@ documents_of() { # FILE ROLE
     !/(^|\n)kind: Namespace\n/ && $0 ~ "\n  name: " role "(-[a-z0-9]+)?\n" { print "---"; print }' "$1"
 }
 
+infra_of() { podman pod inspect --format '{{.InfraContainerID}}' "$(podman inspect --format '{{.Pod}}' "$1")"; } # CONTAINER
 address_of() { # CONTAINER
-  local infra
-  infra=$(podman pod inspect --format '{{.InfraContainerID}}' "$(podman inspect --format '{{.Pod}}' "$1")")
-  podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$infra"
+  podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(infra_of "$1")"
 }
 
 process_of() { podman inspect --format '{{.State.Pid}}' "$1"; } # CONTAINER
@@ -106,32 +118,57 @@ fail() {
 # As many workers as that are ready, at the coordinator of TOOLWAVE_COORDINATOR.
 workers_ready() { [ "$("$toolwave" workers --output json | grep -o '"READY"' | wc -l)" = "$1" ]; }
 
-# A plan after the other until told to stop, an end for each in $work/ends.
-load() {
-  while [ ! -e "$work/enough" ]; do
-    "$toolwave" run deploy/tests/load.yaml >"$work/load.txt" 2>&1 && echo ok || { echo failed; cat "$work/load.txt" >&2; }
+# A plan after the other until told to stop, an end for each in $work/ends, with the flags in `flags`. Each call has an
+# idempotency key, which is another one each time.
+flags=()
+load() { # NUMBER
+  local plan=$work/load-$1.yaml said=$work/load-$1.txt number=0
+  # without its folder, too: what it was started for has failed
+  while [ -d "$work" ] && [ ! -e "$work/enough" ]; do
+    sed -E "s/id: (call-[0-9]+)/id: \\1, idempotency_key: $1-$((++number))-\\1/" deploy/tests/load.yaml >"$plan"
+    if "$toolwave" run "$plan" "${flags[@]}" >"$said" 2>&1; then
+      echo ok
+    else
+      echo failed
+      tail -n 5 "$said" >&2 2>/dev/null || true
+    fi
+    ! grep -qs "^note: sent again" "$said" || echo "$1" >>"$work/again"
   done >>"$work/ends"
 }
 ended() { [ "$(wc -l <"$work/ends")" -ge "$1" ]; }
 under_load() { # WHAT COMMAND...
-  local what=$1 loading ends
+  local what=$1 loading=() ends number
   shift
   rm -f "$work/enough"
   : >"$work/ends"
-  load &
-  loading=$!
+  : >"$work/again"
+  # some at each of several coordinators, and one in flight at any time
+  for number in 1 2 3; do
+    load "$number" &
+    loading+=($!)
+  done
   # some that began before, and some that began after
   until_true 30 "an execution ends" ended 1
   "$@"
   until_true 60 "executions end" ended $(($(wc -l <"$work/ends") + 2))
   touch "$work/enough"
-  wait "$loading"
+  wait "${loading[@]}"
   ends=$(wc -l <"$work/ends")
   ! grep -q failed "$work/ends" || fail "$what: $(grep -c failed "$work/ends") of $ends executions failed"
-  echo "  $what: $ends executions of 32 calls, none failed"
+  echo "  $what: $ends executions of 32 calls, none failed; sent again: $(wc -l <"$work/again")"
 }
 # As a cluster ends a pod: SIGTERM, and SIGKILL after the grace period.
 stop() { # CONTAINER GRACE
   podman stop --time "$2" "$1" >/dev/null
   expect "$1: exit code after SIGTERM" "$(podman inspect --format '{{.State.ExitCode}}' "$1")" 0
 }
+kill_container() { # CONTAINER
+  podman kill --signal KILL "$1" >/dev/null
+  podman wait "$1" >/dev/null
+}
+# Podman takes a pod down some time after its last container, and one that is started in between goes down with it.
+start_again() { # CONTAINER
+  until_true 30 "the pod of $1 is down" is_down "$1"
+  until_true 30 "$1 starts" podman start "$1"
+}
+is_down() { [ "$(podman inspect --format '{{.State.Running}}' "$(infra_of "$1")")" = false ]; } # CONTAINER

@@ -5,6 +5,7 @@ manifests=deploy/rendered/podman-smoke.yaml
 documents_of "$manifests" coordinator >"$work/coordinator.yaml"
 documents_of "$manifests" worker >"$work/worker.yaml"
 podman play kube --network "$network:alias=coordinator,alias=coordinator-workers" "$work/coordinator.yaml" >/dev/null
+steady_network
 podman play kube --network "$network" "$work/worker.yaml" >/dev/null
 export TOOLWAVE_COORDINATOR=http://$(address_of "$coordinator"):7420
 until_true 20 "two workers are registered" workers_ready 2
@@ -30,4 +31,5 @@ failed() { curl --silent --max-time 2 "http://$(address_of "$coordinator"):7422/
   | grep -c '^toolwave_config_last_reload_successful 0'; }
 until_true 10 "toolwave_config_last_reload_successful is 0, for the alert" failed
 taken >/dev/null 2>&1 || fail "wrong configuration has changed something"
+echo "  a limit was lowered and raised in the ConfigMap, and a wrong key is told and counts for nothing"
 expect "the coordinator's process, from the first to the last" "$(process_of "$coordinator")" "$before"

@@ -19,6 +19,7 @@ manifests=deploy/rendered/podman-secure.yaml
 documents_of "$manifests" coordinator >"$work/coordinator.yaml"
 documents_of "$manifests" worker >"$work/worker.yaml"
 podman play kube --network "$network:alias=coordinator,alias=coordinator-workers" "$work/coordinator.yaml" >/dev/null
+steady_network
 podman play kube --network "$network" "$work/worker.yaml" >/dev/null
 export TOOLWAVE_COORDINATOR=https://$(address_of "$coordinator"):7420 TOOLWAVE_SERVER_NAME=coordinator \
   TOOLWAVE_CA=$work/pki/ca.pem TOOLWAVE_CERTIFICATE=$work/pki/client.pem TOOLWAVE_KEY=$work/pki/client.key
@@ -34,6 +35,10 @@ if TOOLWAVE_CERTIFICATE=$work/pki/worker.pem TOOLWAVE_KEY=$work/pki/worker.key "
   fail "a worker's certificate came in as a client's"
 fi
 echo "  nobody else's was"
+
+for container in "$coordinator" "${workers[0]}"; do
+  below_in_release "$container: resident memory, with TLS" "$(status_of "$container" VmRSS)" 20000 kB
+done
 
 echo "renewal"
 expiry() { curl --silent --max-time 2 "http://$(address_of "$coordinator"):7422/metrics" \
