@@ -1,6 +1,6 @@
 //! What it costs to be looked at: one cluster that nobody watches, and one whose metrics are scraped each second, which
-//! traces 1 % of its executions, and whose dashboard is open. They take turns with the same executions, and each run's
-//! ratio is kept beside both.
+//! traces 1 % of its executions, and whose dashboard is open. They take turns with the same executions, each first in
+//! every other turn, and each turn's ratio is kept beside both.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -68,12 +68,17 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         .map(|variant| Series::new("observed", "toolwave", executions * calls).variant(variant));
     let mut ratio = Series::new("observed", "toolwave", 0).variant("of each turn");
     for turn in 0..=bench.runs() {
-        let alone = abreast(&plain, &batches, CONCURRENCY, IN_FLIGHT).await?;
-        let seen = abreast(&watched, &batches, CONCURRENCY, IN_FLIGHT).await?;
+        let first = [&plain, &watched][turn as usize % 2];
+        let second = [&watched, &plain][turn as usize % 2];
+        let spent = [
+            abreast(first, &batches, CONCURRENCY, IN_FLIGHT).await?,
+            abreast(second, &batches, CONCURRENCY, IN_FLIGHT).await?,
+        ];
+        let [alone, seen] = [&spent[turn as usize % 2], &spent[(turn as usize + 1) % 2]];
         // the first one warms up
         if turn > 0 {
-            series[0].add_throughput(&alone);
-            series[1].add_throughput(&seen);
+            series[0].add_throughput(alone);
+            series[1].add_throughput(seen);
             ratio.add("throughput watched", "× alone", alone.seconds() / seen.seconds());
         }
     }
