@@ -1,6 +1,6 @@
 //! What it costs to be looked at: one cluster that nobody watches, and one whose metrics are scraped each second, which
-//! traces 1 % of its executions, and whose dashboard is open. They take turns with the same executions, each first in
-//! every other turn, and each turn's ratio is kept beside both.
+//! traces 1 % of its executions, and whose dashboard is open. Each turn has two new clusters, since one process is
+//! faster than another of the same program, and the same executions; the ratio is kept beside both.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -20,8 +20,9 @@ use tonic::{Request, Response, Status, transport::Server};
 use crate::{
     bench::{Bench, Series},
     cluster::Shape,
+    measure::Spent,
     system::abreast,
-    workloads,
+    workloads::{self, Job},
 };
 
 const CONCURRENCY: u32 = 256;
@@ -38,28 +39,6 @@ struct Watchers {
 struct Sink;
 
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    let (receiver, coordinator, worker) = (free_port().await?, free_port().await?, free_port().await?);
-    let flags = |admin: SocketAddr| {
-        [
-            "--admin-listen",
-            &admin.to_string(),
-            "--traces-endpoint",
-            &format!("http://{receiver}"),
-        ]
-        .map(str::to_owned)
-        .to_vec()
-    };
-    let mut watched = Shape {
-        coordinator_flags: flags(coordinator),
-        worker_flags: flags(worker),
-        ..Shape::default()
-    };
-    watched
-        .coordinator_flags
-        .extend(["--traces-sample".to_owned(), "0.01".to_owned()]);
-    let plain = bench.cluster(Shape::default()).await?;
-    let watched = bench.cluster(watched).await?;
-    let mut watchers = Watchers::start(receiver, coordinator, worker).await?;
     let (executions, calls) = bench.size((200, 1000), (4, 100));
     let batches: Vec<_> = (0..executions)
         .map(|index| workloads::echoes(index * calls, calls))
@@ -67,27 +46,51 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let mut series = ["nobody watches", "metrics, traces at 1 %, dashboard"]
         .map(|variant| Series::new("observed", "toolwave", executions * calls).variant(variant));
     let mut ratio = Series::new("observed", "toolwave", 0).variant("of each turn");
-    for turn in 0..=bench.runs() {
-        let first = [&plain, &watched][turn as usize % 2];
-        let second = [&watched, &plain][turn as usize % 2];
-        let spent = [
-            abreast(first, &batches, CONCURRENCY, IN_FLIGHT).await?,
-            abreast(second, &batches, CONCURRENCY, IN_FLIGHT).await?,
-        ];
-        let [alone, seen] = [&spent[turn as usize % 2], &spent[(turn as usize + 1) % 2]];
-        // the first one warms up
-        if turn > 0 {
-            series[0].add_throughput(alone);
-            series[1].add_throughput(seen);
-            ratio.add("throughput watched", "× alone", alone.seconds() / seen.seconds());
-        }
+    for turn in 0..bench.runs() {
+        let [alone, seen] = pair(bench, &batches, turn % 2 == 0).await?;
+        series[0].add_throughput(&alone);
+        series[1].add_throughput(&seen);
+        ratio.add("throughput watched", "× alone", alone.seconds() / seen.seconds());
     }
-    watchers.still_look().await?;
     for series in series.into_iter().chain([ratio]) {
         bench.record(series);
     }
+    Ok(())
+}
+
+/// What each of two new clusters spends: one that nobody watches, and one that is watched.
+async fn pair(bench: &mut Bench, batches: &[Vec<Job>], watched_first: bool) -> anyhow::Result<[Spent; 2]> {
+    let (receiver, coordinator, worker) = (free_port().await?, free_port().await?, free_port().await?);
+    let flags = |admin: SocketAddr, more: &[&str]| {
+        let (admin, receiver) = (admin.to_string(), format!("http://{receiver}"));
+        let flags = ["--admin-listen", &admin, "--traces-endpoint", &receiver];
+        flags.iter().chain(more).map(ToString::to_string).collect()
+    };
+    let shape = Shape {
+        coordinator_flags: flags(coordinator, &["--traces-sample", "0.01"]),
+        worker_flags: flags(worker, &[]),
+        ..Shape::default()
+    };
+    let plain = bench.cluster(Shape::default()).await?;
+    let watched = bench.cluster(shape).await?;
+    let mut watchers = Watchers::start(receiver, coordinator, worker).await?;
+    let warm_up = &batches[..batches.len().min(20)];
+    abreast(&plain, warm_up, CONCURRENCY, IN_FLIGHT).await?;
+    abreast(&watched, warm_up, CONCURRENCY, IN_FLIGHT).await?;
+    let seen = match watched_first {
+        true => Some(abreast(&watched, batches, CONCURRENCY, IN_FLIGHT).await?),
+        false => None,
+    };
+    let alone = abreast(&plain, batches, CONCURRENCY, IN_FLIGHT).await?;
+    let seen = match seen {
+        Some(seen) => seen,
+        None => abreast(&watched, batches, CONCURRENCY, IN_FLIGHT).await?,
+    };
+    watchers.still_look().await?;
+    drop(watchers);
     bench.end_cluster(plain)?;
-    bench.end_cluster(watched)
+    bench.end_cluster(watched)?;
+    Ok([alone, seen])
 }
 
 impl Watchers {
