@@ -341,7 +341,8 @@ impl Coordinator {
         drop(self.driver);
         // Connections that say nothing must not have their time on top of that of executions.
         let left = self.drain_timeout.saturating_sub(asked_at.elapsed());
-        self.serving.stop(left.clamp(STOP_AT_LEAST, STOP_WITHIN)).await;
+        let quiet = left.clamp(STOP_AT_LEAST, STOP_WITHIN);
+        self.serving.stop(quiet, left).await;
         self.readers.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.readers.wait()).await;
         self.identities.tell_rest();

@@ -10,10 +10,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    connection::{Connection, Transport},
+    connection::{Connection, Cut, Transport},
     doors::{Doors, Pass, Refusal},
     stream::{ByteStream, Incoming},
     tls::Reloaded,
@@ -32,7 +31,7 @@ pub(super) struct Accepting {
     pub(super) doors: Arc<Doors>,
     pub(super) tls: Option<Reloaded>,
     /// Every connection ends with it.
-    pub(super) cut: CancellationToken,
+    pub(super) cut: Cut,
     /// To the server, which takes each at once.
     pub(super) accepted: mpsc::Sender<io::Result<Connection>>,
 }
@@ -123,11 +122,11 @@ async fn shake_hands(
     stream: ByteStream,
     address: SocketAddr,
     pass: Pass,
-    cut: &CancellationToken,
+    cut: &Cut,
 ) -> Option<Connection> {
     let shaken = tokio::select! {
         shaken = timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)) => shaken,
-        () = cut.cancelled() => return None,
+        () = cut.ordered() => return None,
     };
     let why = match shaken {
         Ok(Ok(stream)) => {

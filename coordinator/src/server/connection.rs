@@ -4,6 +4,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -19,10 +23,19 @@ use super::{
 };
 use crate::identity::Peer;
 
+/// How all connections of a server end.
+#[derive(Clone, Default)]
+pub(super) struct Cut {
+    now: CancellationToken,
+    /// Bytes that all of them have written.
+    written: Arc<AtomicU64>,
+}
+
 pub(super) struct Connection {
     stream: Transport,
     peer: Peer,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    written: Arc<AtomicU64>,
     /// Gone once the first bytes have come.
     opening: Option<Opening>,
     pass: Pass,
@@ -33,14 +46,31 @@ pub(super) enum Transport {
     Tls(Box<TlsStream<ByteStream>>),
 }
 
+// === impl Cut ===
+
+impl Cut {
+    pub(super) fn every_connection(&self) {
+        self.now.cancel();
+    }
+
+    pub(super) async fn ordered(&self) {
+        self.now.cancelled().await;
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+}
+
 // === impl Connection ===
 
 impl Connection {
-    pub(super) fn new(stream: Transport, peer: Peer, pass: Pass, cut: &CancellationToken) -> Self {
+    pub(super) fn new(stream: Transport, peer: Peer, pass: Pass, cut: &Cut) -> Self {
         Self {
             stream,
             peer,
-            cut: Box::pin(cut.clone().cancelled_owned()),
+            cut: Box::pin(cut.now.clone().cancelled_owned()),
+            written: cut.written.clone(),
             opening: Some(Opening::new()),
             pass,
         }
@@ -67,6 +97,13 @@ impl Connection {
         };
         self.tell(why);
         Poll::Ready(Err(why.into()))
+    }
+
+    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+        written
     }
 
     fn tell(&self, why: NoOpening) {
@@ -102,10 +139,12 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        let written = match &mut this.stream {
             Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        };
+        this.count(written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -127,10 +166,12 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        let written = match &mut this.stream {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, parts),
-        }
+        };
+        this.count(written)
     }
 
     fn is_write_vectored(&self) -> bool {

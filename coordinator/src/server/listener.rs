@@ -9,6 +9,7 @@ use tonic_health::server::HealthReporter;
 
 use super::{
     accept::Accepting,
+    connection::Cut,
     doors::Doors,
     services::{Role, Services, describes_itself},
     stream::{self, Incoming},
@@ -95,7 +96,7 @@ impl Entrance {
         config: &Config,
         services: &Services,
         stop: &CancellationToken,
-        cut: &CancellationToken,
+        cut: &Cut,
     ) -> Result<Listener, StartError> {
         let Self {
             role,

@@ -13,18 +13,18 @@ mod well_formed;
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::select_all;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use self::listener::Listener;
+use self::{connection::Cut, listener::Listener};
 pub(crate) use self::{
     listener::Entrance,
     services::{Role, Services},
 };
 use crate::{StartError, config::Config};
 
-/// Streams that end by themselves at the end of the server get this long, where there is time.
+/// Streams that end by themselves at the end of the server get this long without a byte, where there is time.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// The same where the time to end is over: for what is written to be sent.
 pub(crate) const STOP_AT_LEAST: Duration = Duration::from_millis(400);
@@ -36,8 +36,7 @@ pub(crate) struct Serving {
     listeners: Vec<Listener>,
     /// No further connection; those that are open end with their streams.
     stop: CancellationToken,
-    /// Every connection ends.
-    cut: CancellationToken,
+    cut: Cut,
     _reminder: Option<AbortOnDropHandle<()>>,
 }
 
@@ -50,7 +49,7 @@ impl Serving {
         services: Services,
         entrances: Vec<Entrance>,
     ) -> Result<Self, StartError> {
-        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let (stop, cut) = (CancellationToken::new(), Cut::default());
         let listeners = entrances
             .into_iter()
             .map(|entrance| entrance.open(config, &services, &stop, &cut))
@@ -101,11 +100,22 @@ impl Serving {
         }
     }
 
-    /// Takes no further connection, waits for open streams as long as `grace`, then cuts what is left.
-    pub(crate) async fn stop(mut self, grace: Duration) {
+    /// Takes no further connection, and cuts what is open after `quiet` in which nothing was written: an answer that a
+    /// client reads slowly is read to its end, within `at_most`.
+    pub(crate) async fn stop(mut self, quiet: Duration, at_most: Duration) {
         self.stop.cancel();
-        if timeout(grace, self.ended()).await.is_err() {
-            self.cut.cancel();
+        let until = Instant::now() + at_most;
+        let ended = loop {
+            let written = self.cut.written();
+            if timeout(quiet, self.ended()).await.is_ok() {
+                break true;
+            }
+            if self.cut.written() == written || Instant::now() >= until {
+                break false;
+            }
+        };
+        if !ended {
+            self.cut.every_connection();
             if timeout(STOP_AT_LEAST, self.ended()).await.is_err() {
                 tracing::warn!("server did not end");
             }
@@ -123,7 +133,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.cut.cancel();
+        self.cut.every_connection();
     }
 }
 

@@ -7,6 +7,7 @@ mod common;
 mod configuration;
 mod descriptors;
 mod doors;
+mod ending;
 mod first_bytes;
 mod memory;
 mod pki;
