@@ -89,7 +89,7 @@ async fn a_connection_that_sends_no_headers_is_closed_and_so_is_one_that_sends_n
 async fn one_address_holds_so_many_connections_and_has_its_turn_again_when_they_are_closed() {
     let (address, _serving) = serve(plain()).await;
     let mut held = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..128 {
         let mut stream = TcpStream::connect(address).await.unwrap();
         // Answered, so it is served and open.
         stream

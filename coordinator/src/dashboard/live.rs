@@ -30,8 +30,8 @@ use super::{
     watched::{Executions, Watch},
 };
 
-/// Streams at once: each is a connection and a copy of the last picture. Half of what one address may open, as all come
-/// from one through a forwarded port: the page asks for more than its stream, and others ask too.
+/// Streams at once: each is a connection and a copy of the last picture. A quarter of what one address may open, as all
+/// come from one through a forwarded port: the page asks for more than its stream, and others ask too.
 const MAX_VIEWERS: usize = 32;
 /// Between two pictures of the cluster.
 const PERIOD: Duration = Duration::from_secs(1);

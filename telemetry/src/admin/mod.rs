@@ -36,8 +36,9 @@ pub use self::{
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Each takes a file descriptor and some 10 KiB; probes, a few scrapers and open dashboards need a dozen.
 const CONNECTIONS: usize = 256;
-/// Of one address: so that none takes the place of those that probe.
-const CONNECTIONS_OF_ONE: usize = 64;
+/// Of one address, which through a forwarded port is that of all operators: so that none takes the place of those that
+/// probe.
+const CONNECTIONS_OF_ONE: usize = 128;
 /// Of the headers and the request line, in bytes.
 const HEADERS_BYTES: usize = 16 * 1024;
 /// For file descriptors to come free.
