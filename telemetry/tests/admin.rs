@@ -123,6 +123,19 @@ async fn one_address_holds_so_many_connections_and_has_its_turn_again_when_they_
     );
 }
 
+#[tokio::test]
+async fn an_address_whose_requests_break_a_handler_keeps_its_turn() {
+    let breaks = answering(async || -> &'static str { panic!("a handler that breaks, as it is meant to") });
+    let (address, _serving) = serve(plain().route("/breaks", breaks)).await;
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(b"GET /breaks HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let ended = timeout(Duration::from_secs(20), stream.read(&mut [0])).await;
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+    }
+    assert_eq!(get(address, "/livez").await, (200, "alive\n".to_owned()));
+}
+
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     pairs
         .iter()

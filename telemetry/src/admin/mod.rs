@@ -22,7 +22,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{self, JoinSet},
     time::sleep,
 };
 
@@ -53,7 +53,9 @@ pub struct AdminPort {
 /// Connections that are open.
 #[derive(Default)]
 struct Connections {
-    tasks: JoinSet<IpAddr>,
+    tasks: JoinSet<()>,
+    /// Whose the connection of a task is.
+    peers: HashMap<task::Id, IpAddr>,
     of: HashMap<IpAddr, usize>,
 }
 
@@ -82,7 +84,11 @@ impl AdminPort {
         let mut open = Connections::default();
         loop {
             tokio::select! {
-                Some(ended) = open.tasks.join_next() => open.ended(ended.ok()),
+                Some(ended) = open.tasks.join_next_with_id() => open.ended(match ended {
+                    Ok((id, ())) => id,
+                    // a handler panicked
+                    Err(error) => error.id(),
+                }),
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => open.take(stream, peer, &routes),
                     Err(error) => {
@@ -108,7 +114,7 @@ impl Connections {
         }
         *self.of.entry(peer.ip()).or_default() += 1;
         let routes = routes.clone().layer(Extension(ConnectInfo(peer)));
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             // It matters for answers in several pieces only.
             let _ = stream.set_nodelay(true);
             let serving = http1::Builder::new()
@@ -119,13 +125,14 @@ impl Connections {
             if let Err(error) = serving.await {
                 tracing::debug!(%peer, %error, "admin port: connection ended");
             }
-            peer.ip()
         });
+        self.peers.insert(task.id(), peer.ip());
     }
 
-    /// `None`: a handler panicked, and with it went whose connection it was.
-    fn ended(&mut self, of: Option<IpAddr>) {
-        let Some(of) = of else { return };
+    fn ended(&mut self, task: task::Id) {
+        let Some(of) = self.peers.remove(&task) else {
+            return;
+        };
         if let Some(count) = self.of.get_mut(&of) {
             *count -= 1;
             if *count == 0 {
