@@ -88,6 +88,7 @@ fn assert_all_there(scrape: &Scrape, tool: &str) {
         "toolwave_calls_submitted_total",
         "toolwave_calls_running",
         "toolwave_calls_queued",
+        "toolwave_calls_startable",
         "toolwave_oldest_queued_call_age_seconds",
         "toolwave_unroutable_calls_total",
         "toolwave_call_duration_seconds_count",
@@ -268,6 +269,24 @@ async fn sessions_that_end_are_counted_by_why() {
 }
 
 #[tokio::test]
+async fn calls_that_their_execution_holds_back_wait_and_would_start_nowhere() {
+    let coordinator = start(observed()).await;
+    let mut worker = FakeWorker::join(&coordinator, register("w", vec![tool("echo")])).await;
+    let mut client = client(&coordinator).await;
+    let narrow = v1::ExecuteParallelRequest {
+        max_concurrency: Some(2),
+        max_concurrency_auto: false,
+        ..request(vec![call("echo", "{}"); 10])
+    };
+    let _running = tokio::spawn(async move { client.execute_parallel(narrow).await });
+    worker.dispatch().await;
+    worker.dispatch().await;
+    let scrape = Scrape::of(port(&coordinator)).await;
+    assert_eq!(scrape.value("toolwave_calls_queued{tool=\"echo\"}"), 8.0);
+    assert_eq!(scrape.value("toolwave_calls_startable{tool=\"echo\"}"), 0.0);
+}
+
+#[tokio::test]
 async fn what_waits_is_told_with_the_limit_that_it_waits_for() {
     let coordinator = start(observed()).await;
     let mut limited = tool("echo");
@@ -279,6 +298,7 @@ async fn what_waits_is_told_with_the_limit_that_it_waits_for() {
     for (sample, value) in [
         ("toolwave_calls_running{tool=\"echo\"}", 1.0),
         ("toolwave_calls_queued{tool=\"echo\"}", 2.0),
+        ("toolwave_calls_startable{tool=\"echo\"}", 2.0),
         ("toolwave_calls_waiting", 2.0),
         ("toolwave_executions_active", 1.0),
         ("toolwave_concurrency_in_use{group=\"tool:echo\"}", 1.0),

@@ -164,12 +164,14 @@ impl Driver {
             }
         }
         let oldest: FxHashMap<ToolKey, Time> = self.scheduler.waiting_since().into_iter().collect();
+        let startable = self.scheduler.startable();
         let tools = self.scheduler.tools().into_iter();
         let tools = tools.map(|tool| ToolLoad {
             name: self.counting.name(tool.tool),
             workers: tool.workers,
             queued: tool.queued,
             running: tool.in_flight,
+            startable: startable.get(&tool.tool).copied().unwrap_or(0.0),
             oldest: oldest
                 .get(&tool.tool)
                 .map_or(Duration::ZERO, |since| now.since(*since)),

@@ -26,6 +26,8 @@ pub(crate) struct ToolLoad {
     pub(crate) workers: u32,
     pub(crate) queued: u32,
     pub(crate) running: u32,
+    /// Of the calls that wait, those that would start if there were workers; a share where others wait for the same.
+    pub(crate) startable: f64,
     /// Since when a call of it could have started, had there been room; how long ago.
     pub(crate) oldest: Duration,
 }

@@ -159,6 +159,7 @@ fn calls(page: &mut Page, Facts { numbers, .. }: &Facts<'_>, tools: &[std::sync:
 struct Now {
     running: u32,
     queued: u32,
+    startable: f64,
     workers: u32,
     oldest: f64,
 }
@@ -175,6 +176,7 @@ fn queues(page: &mut Page, Facts { load, .. }: &Facts<'_>, tools: &[std::sync::A
         let now = &mut now[place.copied().unwrap_or(0)];
         now.running += tool.running;
         now.queued += tool.queued;
+        now.startable += tool.startable;
         now.workers = now.workers.max(tool.workers);
         now.oldest = now.oldest.max(tool.oldest.as_secs_f64());
     }
@@ -192,6 +194,11 @@ fn queues(page: &mut Page, Facts { load, .. }: &Facts<'_>, tools: &[std::sync::A
         "toolwave_calls_queued",
         "Calls whose dependencies are done and that wait for a slot or a limit.",
         |now| now.queued.into(),
+    );
+    each(
+        "toolwave_calls_startable",
+        "Calls that wait, and that no limit of their execution or tenant keeps from starting on further workers.",
+        |now| now.startable,
     );
     each(
         "toolwave_oldest_queued_call_age_seconds",
