@@ -77,20 +77,22 @@ async fn pair(bench: &mut Bench, batches: &[Vec<Job>], watched_first: bool) -> a
     let warm_up = &batches[..batches.len().min(20)];
     abreast(&plain, warm_up, CONCURRENCY, IN_FLIGHT).await?;
     abreast(&watched, warm_up, CONCURRENCY, IN_FLIGHT).await?;
-    let seen = match watched_first {
-        true => Some(abreast(&watched, batches, CONCURRENCY, IN_FLIGHT).await?),
-        false => None,
-    };
-    let alone = abreast(&plain, batches, CONCURRENCY, IN_FLIGHT).await?;
-    let seen = match seen {
-        Some(seen) => seen,
-        None => abreast(&watched, batches, CONCURRENCY, IN_FLIGHT).await?,
-    };
+    let mut order = [&plain, &watched];
+    if watched_first {
+        order.reverse();
+    }
+    let mut spent = [
+        abreast(order[0], batches, CONCURRENCY, IN_FLIGHT).await?,
+        abreast(order[1], batches, CONCURRENCY, IN_FLIGHT).await?,
+    ];
+    if watched_first {
+        spent.reverse();
+    }
     watchers.still_look().await?;
     drop(watchers);
     bench.end_cluster(plain)?;
     bench.end_cluster(watched)?;
-    Ok([alone, seen])
+    Ok(spent)
 }
 
 impl Watchers {
